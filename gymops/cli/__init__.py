@@ -1,0 +1,103 @@
+"""The command line: lazy commands and the one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gymops import __version__
+from gymops.cli import output
+from gymops.errors import EXIT_CODES, GymopsError, Interrupted
+
+# verb -> (module, one line of help). The module is imported when the verb is used, so that
+# `gymops --help` imports click and little else.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
+    "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
+    "init": ("gymops.cli.init", "Write a commented gymops.toml."),
+    "migrate": ("gymops.cli.migrate", "Move SQLite event logs to PostgreSQL and prove that all arrived."),
+    "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),
+    "verify": ("gymops.cli.verify", "Compare two event logs and name the first event that differs."),
+}
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[name][0]).command
+        command.epilog = command.epilog or _EPILOG
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gymops", message="%(prog)s %(version)s")
+@click.option("--config", type=click.Path(dir_okay=False), help="The settings file (default: gymops.toml).")
+@click.option("--home", type=click.Path(file_okay=False), help="Local data (default: ./.gymops).")
+@click.pass_context
+def root(ctx: click.Context, config: str | None, home: str | None) -> None:
+    """Take an app that grew up on SQLite to production, and prove every step."""
+    ctx.obj = {"config": config, "home": home}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code. No traceback reaches a user."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        status = root.main(arguments, prog_name="gymops", standalone_mode=False)
+        output.flush()
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        _fail({"code": "usage", "message": error.format_message(), "hint": _usage(error)}, as_json)
+        status = 2
+    except (KeyboardInterrupt, click.Abort):
+        stopped = Interrupted("interrupted", hint="run the same command again to go on")
+        _fail(stopped.as_dict()["error"], as_json)
+        status = stopped.exit_code
+    except GymopsError as error:
+        _fail(error.as_dict()["error"], as_json)
+        status = error.exit_code
+    except BrokenPipeError:
+        # The reader of stdout went away (`gymops ... | head`): point stdout elsewhere so that the
+        # interpreter's last flush does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:  # noqa: BLE001 - the last boundary: a bug is told as one, without a traceback
+        if os.environ.get("GYMOPS_DEBUG"):
+            raise
+        message = f"internal error: {type(error).__name__}: {error}"
+        _fail({"code": "internal", "message": message, "hint": "GYMOPS_DEBUG=1 shows where"}, as_json)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _usage(error: click.ClickException) -> str | None:
+    ctx = getattr(error, "ctx", None)
+    return f"{ctx.command_path} --help" if ctx else None
+
+
+def _fail(error: Any, as_json: bool) -> None:
+    if as_json:
+        output.document({"error": error})
+        return
+    output.note(f"error: {error['message']}")
+    if error["hint"]:
+        output.note(f"hint:  {error['hint']}")

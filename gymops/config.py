@@ -1,0 +1,133 @@
+"""Settings: flag > environment variable ``GYMOPS_*`` > ``gymops.toml`` > default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gymops.errors import ConfigError
+
+FILE = "gymops.toml"
+_EVENT_FIELDS = frozenset({"table", "event_id", "timestamp", "event_type", "payload", "schema_version"})
+
+
+@dataclass(frozen=True)
+class EventMapping:
+    """Where a SQLite database of another shape keeps its events: the table and its columns."""
+
+    table: str
+    event_id: str
+    timestamp: str
+    event_type: str
+    payload: str
+    schema_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every command needs to know of its surroundings."""
+
+    home: Path = Path(".gymops")
+    """Local data: the embedded PostgreSQL, private to the user."""
+    postgres_bin: Path | None = None
+    """A folder with PostgreSQL's programs, used instead of the embedded ones."""
+    databases: Mapping[str, str] = field(default_factory=dict)
+    """Environment name -> database URL, or ``env:VARIABLE``."""
+    mapping: EventMapping | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The process's environment, for ``env:VARIABLE``; never printed."""
+
+
+def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Read the settings; ``flags`` that are not None win over everything else.
+
+    Raises:
+        ConfigError: the file is missing though named, is no TOML, or holds an unknown key.
+    """
+    environ = os.environ if environ is None else environ
+    named = file or (Path(environ["GYMOPS_CONFIG"]) if environ.get("GYMOPS_CONFIG") else None)
+    if named is not None and not named.is_file():
+        raise ConfigError(f"{named}: no such file", hint="gymops init writes a commented gymops.toml")
+    where = named or Path(FILE)
+    document = _read(where) if where.is_file() else {}
+    _known(document, {"home", "postgres_bin", "environments", "migrate"}, str(where))
+    values: dict[str, Any] = {"environ": environ, "databases": _databases(document, where)}
+    for name in ("home", "postgres_bin"):
+        value = flags.get(name) or environ.get(f"GYMOPS_{name.upper()}") or document.get(name)
+        if value:
+            values[name] = Path(value)
+    migrate = document.get("migrate", {})
+    _known(migrate, {"events"}, f"{where}: [migrate]")
+    if "events" in migrate:
+        values["mapping"] = _mapping(migrate["events"], where)
+    return Settings(**values)
+
+
+def resolve(settings: Settings, place: str) -> str:
+    """Turn ``env:NAME`` into its URL: an environment of gymops.toml first, then a variable.
+
+    Anything else is returned as it is. The result may hold a password and is never printed.
+    """
+    if not place.startswith("env:"):
+        return place
+    name = place.removeprefix("env:")
+    url = settings.databases.get(name)
+    if url is not None and not url.startswith("env:"):
+        return url
+    variable = url.removeprefix("env:") if url else name
+    value = settings.environ.get(variable)
+    if not value:
+        raise ConfigError(
+            f"{place}: neither an environment with a database in {FILE} nor a set environment variable",
+            hint=f"export {variable}=postgresql://user:password@host/database",
+        )
+    return value
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _known(section: Any, keys: set[str] | frozenset[str], where: str) -> None:
+    if not isinstance(section, dict):
+        raise ConfigError(f"{where}: a table is expected")
+    unknown = sorted(set(section) - keys)
+    if unknown:
+        raise ConfigError(
+            f"{where}: unknown key {unknown[0]!r}", hint=f"known keys: {', '.join(sorted(keys))}"
+        )
+
+
+def _databases(document: dict[str, Any], where: Path) -> dict[str, str]:
+    environments = document.get("environments", {})
+    _known(environments, set(environments) if isinstance(environments, dict) else set(), str(where))
+    databases = {}
+    for name, section in environments.items():
+        _known(section, {"database"}, f"{where}: [environments.{name}]")
+        if "database" in section:
+            databases[name] = _text(section["database"], f"{where}: environments.{name}.database")
+    return databases
+
+
+def _mapping(section: Any, where: Path) -> EventMapping:
+    title = f"{where}: [migrate.events]"
+    _known(section, _EVENT_FIELDS, title)
+    missing = sorted(_EVENT_FIELDS - {"schema_version"} - set(section))
+    if missing:
+        raise ConfigError(f"{title}: {missing[0]} is missing", hint="name the table and each column")
+    return EventMapping(**{name: _text(value, f"{title}.{name}") for name, value in section.items()})
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where}: a text is expected")
+    return value

@@ -1,0 +1,1 @@
+"""Moving SQLite event logs to PostgreSQL: plan, copy, verify, record."""
