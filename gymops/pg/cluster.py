@@ -58,6 +58,7 @@ def prepare_home(home: Path, folder: Path) -> None:
     """
     if not home.is_dir():
         home.mkdir(mode=0o700, parents=True)
+    if not any(home.iterdir()):
         (home / ".gitignore").write_text("*\n", encoding="ascii")
     owner = home.stat().st_uid
     if owner != os.geteuid():
@@ -130,6 +131,8 @@ def initialise(data: Path, binaries: Path, identity: Identity, *, durable: bool,
         file.write(f"\ninclude_if_exists = '{_CONF}'\n")
     write(new / "pg_hba.conf", _HBA, identity)
     new.rename(data)
+    if durable:
+        _sync(folder)
 
 
 def configure(data: Path, identity: Identity) -> None:
@@ -174,6 +177,14 @@ def last_useful(log: str) -> str:
     errors = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR|error|could not)\b", line)]
     line = (errors or lines or ["it said nothing"])[-1]
     return re.sub(r"^\d{4}-\d\d-\d\d \S+ UTC \[\d+\] ", "", line)
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _chown(path: Path, identity: Identity) -> None:

@@ -96,12 +96,19 @@ def choose(parent: Path, postgres: Path) -> Identity:
 def run(
     identity: Identity, folder: Path, program: Path, *arguments: str, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs to its end; it never outlives us."""
+    """Run one of PostgreSQL's programs to its end; it never outlives us.
+
+    Raises:
+        ServerError: it took longer than ``timeout`` seconds.
+    """
     command = _command(identity, folder, program, arguments, tied=sys.platform == "linux")
-    return subprocess.run(
-        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
-        encoding="utf-8", errors="replace", timeout=timeout, check=False,
-    )  # fmt: skip
+    try:
+        return subprocess.run(
+            command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
+            encoding="utf-8", errors="replace", timeout=timeout, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ServerError(f"{program.name} did not end in {timeout:.0f} s") from error
 
 
 def spawn(
