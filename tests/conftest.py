@@ -13,6 +13,8 @@ import pytest
 from gymops.clock import SystemClock
 from gymops.pg import binaries, embedded
 
+pytest_plugins = ["tests.fixtures_schema"]
+
 # A test's data need not survive a power cut.
 _FAST = {
     "fsync": "off",
