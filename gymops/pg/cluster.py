@@ -56,16 +56,15 @@ def prepare_home(home: Path, folder: Path) -> None:
     Raises:
         ServerError: it belongs to someone else.
     """
-    if not home.is_dir():
-        home.mkdir(mode=0o700, parents=True)
-    if not any(home.iterdir()):
-        (home / ".gitignore").write_text("*\n", encoding="ascii")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = home.stat().st_uid
     if owner != os.geteuid():
         raise ServerError(
             f"{home} belongs to user {owner}, not to you ({os.geteuid()})",
             hint="run gymops as that user, or choose another folder with --home",
         )
+    if not any(home.iterdir()):
+        (home / ".gitignore").write_text("*\n", encoding="ascii")
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
@@ -95,7 +94,8 @@ def private_folder(path: Path, identity: Identity) -> None:
         path.mkdir(mode=0o700)
     except FileExistsError:
         found = path.lstat()
-        ours = found.st_uid in {os.geteuid(), identity.uid}
+        # After a crash it may still be that of another account the server ran as.
+        ours = found.st_uid in {os.geteuid(), identity.uid, *(one.uid for one in process.candidates())}
         if not stat.S_ISDIR(found.st_mode) or not ours or stat.S_IMODE(found.st_mode) & 0o077:
             raise ServerError(
                 f"{path} is needed for the server's socket, but it is not a private folder of yours",
@@ -105,8 +105,13 @@ def private_folder(path: Path, identity: Identity) -> None:
         _chown(path, identity)
 
 
-def initialise(data: Path, binaries: Path, identity: Identity, *, durable: bool, timeout: float) -> None:
+def initialise(
+    data: Path, binaries: Path, identity: Identity, *, keep: int, durable: bool, timeout: float
+) -> None:
     """Make the data directory beside its place, then move it there, so that half of one is never met.
+
+    ``keep`` is the lock that the server's processes hold; initdb holds it too, so that nothing is still at
+    work in what an earlier one left.
 
     Raises:
         ServerError: initdb failed.
@@ -122,7 +127,7 @@ def initialise(data: Path, binaries: Path, identity: Identity, *, durable: bool,
     done = process.run(
         identity, folder, binaries / "initdb", "--pgdata", str(new), "--username", OWNER,
         "--encoding", "UTF8", "--locale", "C", "--data-checksums", "--auth", "trust",
-        *([] if durable else ["--no-sync"]), timeout=timeout,
+        *([] if durable else ["--no-sync"]), timeout=timeout, keep=keep,
     )  # fmt: skip
     if done.returncode != 0:
         shutil.rmtree(new, ignore_errors=True)

@@ -32,7 +32,8 @@ __all__ = [
     "temporary",
 ]
 
-_IMMEDIATE = 10.0
+_IMMEDIATE = 10.0  # seconds, as the next one
+_OTHERS = 20.0
 _HINTS = {
     "No space left": "make room on the disk, or choose another folder with --home",
     "Disk quota": "make room on the disk, or choose another folder with --home",
@@ -90,12 +91,14 @@ def start(
                 _await(server, lambda: process.postmaster(server.data) is not None, clock, timeout)
                 provide(server)  # whoever started it may have been killed before
                 return False
-            with process.no_other(server.folder / "alive", server.data, clock=clock, timeout=20) as alive:
+            with process.no_other(
+                server.folder / "alive", server.data, clock=clock, timeout=_OTHERS
+            ) as alive:
                 identity = process.choose(server.home.parent, server.binaries / "postgres")
                 cluster.hand_over(server.home, server.folder, identity)
                 if cluster.data_version(server.data) is None:
                     durable = settings.get("fsync") != "off"
-                    _initialise(server, identity, durable=durable, timeout=max(timeout, 120))
+                    _initialise(server, identity, alive, durable=durable, timeout=max(timeout, 120))
                 _check_version(server)
                 _launch(server, identity, alive, clock, timeout, settings, tied=tied_to_parent)
             return True
@@ -161,9 +164,13 @@ def temporary(
             stop(server, clock=clock)
 
 
-def _initialise(server: Server, identity: process.Identity, *, durable: bool, timeout: float) -> None:
+def _initialise(
+    server: Server, identity: process.Identity, alive: int, *, durable: bool, timeout: float
+) -> None:
     try:
-        cluster.initialise(server.data, server.binaries, identity, durable=durable, timeout=timeout)
+        cluster.initialise(
+            server.data, server.binaries, identity, keep=alive, durable=durable, timeout=timeout
+        )
     except ServerError as error:
         error.hint = error.hint or _hint(error.message)
         raise

@@ -94,7 +94,12 @@ def choose(parent: Path, postgres: Path) -> Identity:
 
 
 def run(
-    identity: Identity, folder: Path, program: Path, *arguments: str, timeout: float | None = None
+    identity: Identity,
+    folder: Path,
+    program: Path,
+    *arguments: str,
+    timeout: float | None = None,
+    keep: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run one of PostgreSQL's programs to its end; it never outlives us.
 
@@ -106,6 +111,7 @@ def run(
         return subprocess.run(
             command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
             encoding="utf-8", errors="replace", timeout=timeout, check=False,
+            pass_fds=[] if keep is None else [keep],
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ServerError(f"{program.name} did not end in {timeout:.0f} s") from error
@@ -235,9 +241,9 @@ def _serves(pid: int, data: Path) -> bool:
     """Is this process a PostgreSQL at work in this data directory?"""
     if not _PROC.joinpath("self").exists():
         shown = subprocess.run(
-            ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
         )
-        return "postgres" in shown.stdout and str(data) in shown.stdout
+        return "postgres" in shown.stdout and f"-D {data}" in shown.stdout
     process = _PROC / str(pid)
     try:
         # Every server process works in its data directory; the name guards against a shell standing there.
