@@ -201,7 +201,8 @@ _REFUSALS = (
     ),
 )
 _WRONG_OPTION = re.compile(
-    r"invalid (?:port|integer|[\w]+ value)|could not match|must not be|definition of service|service file"
+    r"bad value for|invalid (?:port|integer|\w+ value)|could not match|must not be"
+    r"|definition of service|service file"
 )
 
 

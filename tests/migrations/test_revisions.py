@@ -1,0 +1,178 @@
+"""Each revision: up, down and up again around data, the same offline as online, and clean to squawk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gymops.clock import SystemClock
+from gymops.pg import revisions, schema
+from gymops.pg.connection import Connection, connect
+
+REVISIONS = [revision.id for revision in revisions.history()]
+
+# revision -> table -> a row as an app or a migration leaves it, once the revision is there.
+DATA: dict[str, dict[str, str]] = {
+    "0001": {
+        "events": """
+            ('auth0|000001', 1, 'a9f2cf7e-5d8f-4b7e-9d3e-0d5d5f9f3c01', 'legacy-1',
+             '2024-02-29 23:59:59.999999+00', 'SetLogged',
+             '{"workout_id": "w1", "weight": 62.50, "note": "é \\" \\\\ "}', 2, '{"seq": 7}'),
+            ('ünïcode', 9223372036854775807, '00000000-0000-0000-0000-000000000000', NULL,
+             '0001-01-01 00:00:00+00', '', '[]', 1, NULL)
+        """,
+    },
+    "0002": {
+        "projections": "('auth0|000001', 'current_workout', 'null', '2026-01-01Z', NULL)",
+        "exercises": "('auth0|000001', 'squat', 'Squat', 'legs', NULL, true, NULL, '{}')",
+        "aggregates": "('auth0|000001', 'week', '2026-01', '{\"volume\": 1.50}', '2026-01-01Z', NULL)",
+    },
+    "0003": {
+        "runs": """
+            ('a9f2cf7e-5d8f-4b7e-9d3e-0d5d5f9f3c02', 'migrate', 'gym.db', 'running', '2026-01-01Z', NULL,
+             'host', 4711, '["events_timestamp_idx"]', NULL)
+        """,
+        "checkpoints": (
+            "('auth0|000001', 'a9f2cf7e-5d8f-4b7e-9d3e-0d5d5f9f3c02', 2000, 1999, 1, '2026-01-01Z')"
+        ),
+        "rejected_events": r"""
+            ('auth0|000001', 'events', 7, 'bad', '{id,payload}', '{integer,blob}', '{\\x37,\\x00ff}',
+             '2026-01-01Z')
+        """,
+    },
+}
+COLUMNS = {
+    # Without xid, which the database sets.
+    "events": (
+        "(user_id, position, event_id, source_event_id, timestamp, event_type, payload,"
+        " schema_version, extra)"
+    )
+}
+
+SHAPE = """
+SELECT c.relname, c.relkind::text, c.relacl::text, obj_description(c.oid), pg_get_viewdef(c.oid)
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+UNION ALL
+SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
+       coalesce(pg_get_expr(d.adbin, d.adrelid), '') || a.attcollation::regcollation
+         || coalesce(col_description(a.attrelid, a.attnum), '')
+FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+UNION ALL
+SELECT conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid), convalidated::text
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL
+SELECT tablename, indexname, indexdef, NULL, NULL FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled::text, NULL
+FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT proname, prosrc, NULL, NULL, NULL FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+ORDER BY 1, 2, 3
+"""
+
+Rows = dict[str, list[tuple[str, ...]]]
+
+
+def shape(connection: Connection) -> list[tuple[object, ...]]:
+    return connection.execute(SHAPE).fetchall()
+
+
+def fill(connection: Connection, revision: str) -> None:
+    for table, values in DATA[revision].items():
+        connection.execute(f"INSERT INTO {table} {COLUMNS.get(table, '')} VALUES {values}".encode())
+
+
+def stored(connection: Connection, up_to: list[str]) -> Rows:
+    tables = [table for revision in up_to for table in DATA[revision]]
+    return {
+        table: connection.execute(f"SELECT t::text FROM {table} t ORDER BY 1".encode()).fetchall()
+        for table in tables
+    }
+
+
+def test_every_revision_has_data_to_keep() -> None:
+    assert list(DATA) == REVISIONS
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_revision_goes_up_down_and_up_again_around_data(any_database: str, revision: str) -> None:
+    earlier = REVISIONS[: REVISIONS.index(revision)]
+    before = earlier[-1] if earlier else "base"
+    with connect(any_database, autocommit=True) as connection:
+        if earlier:
+            schema.upgrade(any_database, clock=SystemClock(), to=before)
+        for done in earlier:
+            fill(connection, done)
+        kept, old_shape = stored(connection, earlier), shape(connection)
+
+        assert schema.upgrade(any_database, clock=SystemClock(), to=revision) == [revision]
+        assert stored(connection, earlier) == kept
+        new_shape = shape(connection)
+        fill(connection, revision)
+
+        revisions.undo(connect(any_database), before)
+        assert stored(connection, earlier) == kept
+        if earlier:
+            assert shape(connection) == old_shape
+        else:
+            assert {row[0] for row in shape(connection)} == {"alembic_version", "alembic_version_pkey"}
+
+        assert schema.upgrade(any_database, clock=SystemClock(), to=revision) == [revision]
+        assert stored(connection, earlier) == kept
+        assert shape(connection) == new_shape
+        fill(connection, revision)
+
+
+def test_the_offline_sql_makes_the_same_schema(any_database: str, any_gymops_database: str) -> None:
+    with (
+        connect(any_database, autocommit=True) as offline,
+        connect(any_gymops_database, autocommit=True) as online,
+    ):
+        for revision in REVISIONS:
+            offline.execute(revisions.offline_sql(revision).encode())
+        assert shape(offline) == shape(online)
+    assert schema.check(any_database).ok
+
+
+def test_what_is_there_keeps_its_data_up_to_the_head(any_gymops_database: str) -> None:
+    with connect(any_gymops_database, autocommit=True) as connection:
+        for revision in REVISIONS:
+            fill(connection, revision)
+        kept = stored(connection, REVISIONS)
+        assert schema.upgrade(any_gymops_database, clock=SystemClock()) == []
+        assert stored(connection, REVISIONS) == kept
+        assert schema.lint(connection) == []
+
+
+def squawk(file: Path, sql: str) -> subprocess.CompletedProcess[str]:
+    file.write_text(sql, encoding="utf-8")
+    tool = Path(sys.executable).parent / "squawk"
+    return subprocess.run(
+        [tool, "--pg-version", "14", "--reporter", "gcc", file], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_squawk_has_no_complaint(tmp_path: Path, revision: str) -> None:
+    done = squawk(tmp_path / f"{revision}.sql", revisions.offline_sql(revision))
+    assert done.returncode == 0, done.stdout
+
+
+def test_squawk_would_complain(tmp_path: Path) -> None:
+    sql = "\n".join(line for line in revisions.offline_sql("0002").splitlines() if "_timeout" not in line)
+    done = squawk(tmp_path / "bad.sql", sql + "\nDROP TABLE projections;")
+    assert done.returncode == 1
+    assert "require-lock-timeout" in done.stdout
+    assert "ban-drop-table" in done.stdout
+
+
+def test_an_ignored_complaint_says_why() -> None:
+    for revision in REVISIONS:
+        lines = revisions.offline_sql(revision).splitlines()
+        for number, line in enumerate(lines):
+            if "squawk-ignore" in line:
+                assert lines[number - 1].strip().startswith("-- "), f"{revision}: {line}"
