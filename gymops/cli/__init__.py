@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         # interpreter's last flush does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
-    except Exception as error:  # noqa: BLE001 - the last boundary: a bug is told as one, without a traceback
+    except Exception as error:
         if os.environ.get("GYMOPS_DEBUG"):
             raise
         message = f"internal error: {type(error).__name__}: {error}"

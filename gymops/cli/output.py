@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from gymops.errors import ConfigError
+
+Printer = Callable[[str], None]
 
 
 def document(value: Any) -> None:

@@ -48,7 +48,7 @@ FORMAT = 1
 CHUNK = 1024
 EMPTY_HEAD = bytes(32)
 
-_NULL = b"\xff\xff\xff\xff"
+NULL = b"\xff\xff\xff\xff"
 _length = struct.Struct(">i").pack
 _id_and_time = struct.Struct(">i16siq").pack
 _payload_head = struct.Struct(">iB").pack
@@ -113,7 +113,7 @@ class Records:
         ):
             kind = types.get((event_type, version)) or self._type(event_type, version)
             raw = payload.encode()
-            tail = _NULL if source is None else _field(source)
+            tail = NULL if source is None else _field(source)
             records.append(
                 b"".join(
                     (
@@ -148,6 +148,13 @@ def record(event: Event) -> bytes:
         None,
     )
     return Records(event.user_id).build([row], [event.payload])[0]
+
+
+def side_record(user_id: str, event_id: bytes, extra: str) -> bytes:
+    """An event's side column as PostgreSQL sends (user_id, event_id, extra); no part of the log digest."""
+    user, raw = user_id.encode(), extra.encode()
+    head = struct.pack(">hi", 3, len(user)) + user + struct.pack(">i16s", 16, event_id)
+    return head + _payload_head(len(raw) + 1, 1) + raw
 
 
 class StreamHasher:
@@ -217,7 +224,7 @@ class RejectedHasher:
         rows.update(_length(len(columns)))
         for name, kind, cell in zip(columns, types, cells, strict=True):
             rows.update(_field(name) + _field(kind))
-            rows.update(_NULL if cell is None else _length(len(cell)) + cell)
+            rows.update(NULL if cell is None else _length(len(cell)) + cell)
 
     def result(self) -> Rejected:
         """Count and digest; the digest of no rows is empty."""

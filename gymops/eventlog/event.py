@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 Row = tuple[int, bytes, int, str, str, int, str | None, str | None]
 """rowid, event_id (16 bytes), timestamp (microseconds since 2000-01-01 UTC), event_type, payload (JSON
@@ -54,7 +54,12 @@ class Event:
     payload: str
     source_event_id: str | None
 
-    FIELDS = ("timestamp", "event_type", "schema_version", "payload", "source_event_id")
+    FIELDS: ClassVar = ("timestamp", "event_type", "schema_version", "payload", "source_event_id")
+
+    @classmethod
+    def of(cls, user_id: str, event_id: bytes, *rest: Any) -> Event:
+        """An event of a row's fields in the order of this class."""
+        return cls(user_id, uuid.UUID(bytes=event_id), *rest)
 
 
 def isoformat(microseconds: int) -> str:
@@ -92,9 +97,7 @@ class Decoder:
         schema_versions = self._versions(versions, bad)
         extra = self._extra(list(zip(*extras, strict=True))) if extras else [None] * len(rows)
         decoded = list(
-            zip(
-                rowids, event_ids, timestamps, types, payloads, schema_versions, sources, extra, strict=True
-            )
+            zip(rowids, event_ids, timestamps, types, payloads, schema_versions, sources, extra, strict=True)
         )
         if not bad:
             return decoded, []
@@ -129,11 +132,12 @@ class Decoder:
             value = str(value)
             self.ambiguous += 1
         text = _text(value)
-        if _UUID.fullmatch(text):
+        event_id, source = identify(self.user_id, text)
+        if source is None:
             self.ambiguous += text != text.lower()
-            return uuid.UUID(text).bytes, None
-        self.notes[NO_UUID] += 1
-        return derived_id(self.user_id, text).bytes, text
+        else:
+            self.notes[NO_UUID] += 1
+        return event_id, source
 
     def _times(self, column: Sequence[Any], bad: dict[int, str]) -> list[Any]:
         if (
@@ -154,7 +158,7 @@ class Decoder:
         return moment
 
     def _versions(self, column: Sequence[Any], bad: dict[int, str]) -> list[Any]:
-        if set(map(type, column)) == {int} and 0 <= min(column) and max(column) <= _MAX_VERSION:
+        if set(map(type, column)) == {int} and min(column) >= 0 and max(column) <= _MAX_VERSION:
             return list(column)
         return self._each(column, self._version, bad, "schema_version")
 
@@ -172,9 +176,15 @@ class Decoder:
         return [side_column(dict(zip(self.extra, row, strict=True))) for row in rows]
 
 
-def derived_id(user_id: str, text: str) -> uuid.UUID:
-    """The UUIDv5 of an id that is no UUID: of the user and the text, length-prefixed."""
-    return uuid.uuid5(NAMESPACE, f"{len(user_id.encode())}:{user_id}{text}")
+def identify(user_id: str, text: str) -> tuple[bytes, str | None]:
+    """An event's id, 16 bytes, and its original text where that is no UUID.
+
+    A UUID is 8-4-4-4-12 hexadecimal digits of either case. Any other text becomes the UUIDv5 of the
+    user (length-prefixed) and the text.
+    """
+    if _UUID.fullmatch(text):
+        return uuid.UUID(text).bytes, None
+    return uuid.uuid5(NAMESPACE, f"{len(user_id.encode())}:{user_id}{text}").bytes, text
 
 
 def timestamp(value: Any) -> tuple[int, str | None]:

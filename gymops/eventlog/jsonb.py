@@ -27,7 +27,7 @@ _FAR_EXPONENT = 9
 """Digits of an exponent that no ``numeric`` can have."""
 
 
-class BadJson(ValueError):
+class BadJsonError(ValueError):
     """The text is no JSON, or JSON that a JSONB column cannot hold."""
 
 
@@ -35,18 +35,18 @@ def canonical(text: str) -> tuple[str, bool]:
     """Return JSONB's text for ``text``, and whether an object in it repeats a key.
 
     Raises:
-        BadJson: with the reason in plain words.
+        BadJsonError: with the reason in plain words.
     """
     if len(text) > MAX_BYTES:
-        raise BadJson(f"larger than JSONB holds ({MAX_BYTES} bytes)")
+        raise BadJsonError(f"larger than JSONB holds ({MAX_BYTES} bytes)")
     _check_depth(text)
     reader = _Reader()
     try:
         value = reader.decoder.decode(text)
     except RecursionError:
-        raise BadJson(f"nested deeper than {MAX_DEPTH} levels") from None
+        raise BadJsonError(f"nested deeper than {MAX_DEPTH} levels") from None
     except json.JSONDecodeError as error:
-        raise BadJson(f"invalid JSON: {error.msg} at character {error.pos}") from None
+        raise BadJsonError(f"invalid JSON: {error.msg} at character {error.pos}") from None
     return _text(value), reader.repeated
 
 
@@ -54,26 +54,26 @@ def number(text: str) -> str:
     """Print a JSON number as ``numeric`` does.
 
     Raises:
-        BadJson: more digits than ``numeric`` holds.
+        BadJsonError: more digits than ``numeric`` holds.
     """
     sign, whole, fraction, exponent = _NUMBER.fullmatch(text).groups("")  # type: ignore[union-attr]
     if exponent:
         if len(exponent.lstrip("+-").lstrip("0")) > _FAR_EXPONENT:
-            raise BadJson("a number beyond what JSONB holds")
+            raise BadJsonError("a number beyond what JSONB holds")
         shift = int(exponent)
         scale = max(len(fraction) - shift, 0)
         digits = whole + fraction
         if digits.strip("0") == "":
             whole, fraction = "0", "0" * min(scale, MAX_SCALE + 1)
         elif abs(shift) > MAX_INTEGER_DIGITS + len(digits):
-            raise BadJson("a number beyond what JSONB holds")
+            raise BadJsonError("a number beyond what JSONB holds")
         else:
             point = len(whole) + shift
             digits = "0" * -point + digits + "0" * (point - len(digits))
             point = max(point, 0)
             whole, fraction = digits[:point].lstrip("0") or "0", digits[point:]
     if len(whole) > MAX_INTEGER_DIGITS or len(fraction) > MAX_SCALE:
-        raise BadJson("a number beyond what JSONB holds")
+        raise BadJsonError("a number beyond what JSONB holds")
     if sign and whole == "0" and not fraction.strip("0"):
         sign = ""
     return f"{sign}{whole}.{fraction}" if fraction else sign + whole
@@ -91,7 +91,7 @@ def _check_depth(text: str) -> None:
         opened, closed = match.groups()
         depth += bool(opened) - bool(closed)
         if depth > MAX_DEPTH:
-            raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
+            raise BadJsonError(f"nested deeper than {MAX_DEPTH} levels")
 
 
 class _Number(str):
@@ -126,7 +126,7 @@ def _read_number(text: str) -> _Number:
 
 
 def _refuse_constant(name: str) -> None:
-    raise BadJson(f"{name}, which is no JSON")
+    raise BadJsonError(f"{name}, which is no JSON")
 
 
 def _key_order(key: str) -> tuple[int, bytes]:
@@ -142,13 +142,13 @@ def _text(value: Any) -> str:
         try:
             result.encode()
         except UnicodeEncodeError:
-            raise BadJson("a lone surrogate, which JSONB cannot hold") from None
+            raise BadJsonError("a lone surrogate, which JSONB cannot hold") from None
     return result
 
 
 def _string(text: str) -> str:
     if "\0" in text:
-        raise BadJson(r"\u0000, which JSONB cannot hold")
+        raise BadJsonError(r"\u0000, which JSONB cannot hold")
     return encode_basestring(text)
 
 
@@ -203,7 +203,7 @@ class Payloads:
         for match, template, order in shapes:
             found = match(text)
             if found:
-                return template % found.group(*order)
+                return str(template % found.group(*order))
         result, repeated = canonical(text)
         if repeated:
             self.repeated += 1

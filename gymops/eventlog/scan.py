@@ -8,17 +8,20 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
-from gymops.eventlog.digest import CHUNK, Records, Stream, StreamHasher, fold
-from gymops.eventlog.event import REPEATED_KEY, BadRow, Decoder, Row
-from gymops.eventlog.jsonb import BadJson, Payloads
-from gymops.eventlog.sqlite import Contents, SqliteFile, Unique
 from gymops.errors import GymopsError, SourceError
+from gymops.eventlog.digest import CHUNK, Records, Stream, StreamHasher, fold, side_record
+from gymops.eventlog.event import REPEATED_KEY, BadRow, Decoder, Row
+from gymops.eventlog.jsonb import BadJsonError, Payloads
+from gymops.eventlog.shapes import Contents
+from gymops.eventlog.spool import Unique
+from gymops.eventlog.sqlite import SqliteFile
 
 DUPLICATE = "event_id: a duplicate of an earlier event's"
 SAMPLES = 20
@@ -48,14 +51,20 @@ class Scan:
     first: int | None = None
     last: int | None = None
     """Earliest and latest timestamp, microseconds since 2000."""
-    bytes: int = 0
-    """Characters of payload."""
+    side_chunks: list[bytes] = field(default_factory=list)
+    """Chunks of the side column, where the events have columns we do not know."""
+    peak_rss: int = 0
+    """Peak memory of the second process, bytes."""
     ambiguous_ids: int = 0
     """Ids that another spelling of the same UUID could collide with."""
 
     @property
     def stream(self) -> Stream:
         return Stream(self.events, fold(self.chunks))
+
+    @property
+    def side(self) -> Stream:
+        return Stream(self.events if self.side_chunks else 0, fold(self.side_chunks))
 
 
 def scan(
@@ -71,7 +80,9 @@ def scan(
     else:
         result = _part(file, contents, contents.low_mark - 1, contents.high_mark, watch, progress, None)
     if result.ambiguous_ids:
-        return _part(file, contents, contents.low_mark - 1, contents.high_mark, watch, lambda _: None, Unique())
+        return _part(
+            file, contents, contents.low_mark - 1, contents.high_mark, watch, lambda _: None, Unique()
+        )
     return result
 
 
@@ -98,7 +109,9 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
         try:
             second = receive.recv()
         except EOFError:
-            second = SourceError(f"{file.path}: the second reader ended early", hint="run the same command again")
+            second = SourceError(
+                f"{file.path}: the second reader ended early", hint="run the same command again"
+            )
     finally:
         receive.close()
         worker.kill()
@@ -111,6 +124,8 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
         rows=first.rows + second.rows,
         events=first.events + second.events,
         chunks=first.chunks + second.chunks,
+        side_chunks=first.side_chunks + second.side_chunks,
+        peak_rss=second.peak_rss,
         watched=first.watched,
         rejected=first.rejected + second.rejected,
         samples=(first.samples + second.samples)[:SAMPLES],
@@ -118,20 +133,19 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
         types=first.types + second.types,
         first=min((t for t in (first.first, second.first) if t is not None), default=None),
         last=max((t for t in (first.last, second.last) if t is not None), default=None),
-        bytes=first.bytes + second.bytes,
         ambiguous_ids=first.ambiguous_ids + second.ambiguous_ids,
     )
 
 
 def _work(send: Connection, file: SqliteFile, contents: Contents, after: int, upto: int) -> None:
     try:
-        result: object = _part(file, contents, after, upto, -1, lambda _: None, None)
+        part = _part(file, contents, after, upto, -1, lambda _: None, None)
+        part.peak_rss = peak_rss()
+        result: object = part
     except GymopsError as error:
         result = error
-    try:
+    with suppress(BrokenPipeError):  # the parent is gone; nobody wants the result
         send.send(result)
-    except BrokenPipeError:
-        pass  # the parent is gone; nobody wants the result
 
 
 def _part(
@@ -148,6 +162,7 @@ def _part(
     payloads = Payloads()
     records = Records(file.user_id)
     hasher = StreamHasher(watch)
+    side = StreamHasher()
     with file.connection() as connection, _no_collector():
         for raw in file.batches(connection, contents.shape, after=after, upto=upto):
             rows, bad = decoder.decode(raw)
@@ -156,14 +171,17 @@ def _part(
                 texts, rows = _first_of_each(unique, texts, rows, bad)
             before = hasher.events
             hasher.add(records.build(rows, texts))
+            if contents.shape.extra:
+                side.add(side_records(file.user_id, rows, payloads))
             if before < watch <= hasher.events:
                 result.watched_rowid = rows[watch - before - 1][0]
-            _count(result, raw, rows, texts, bad)
+            _count(result, raw, rows, bad)
             progress(len(raw))
     if unique is not None:
         unique.close()
     result.events = hasher.events
     result.chunks = hasher.chunks()
+    result.side_chunks = side.chunks()
     result.watched = hasher.watched
     result.notes = decoder.notes
     result.ambiguous_ids = 0 if unique is not None else decoder.ambiguous
@@ -172,11 +190,27 @@ def _part(
     return result
 
 
+def side_records(user_id: str, rows: list[Row], payloads: Payloads) -> list[bytes]:
+    """The records of the side column of some rows."""
+    return [
+        side_record(user_id, row[1], payloads.canonical("", row[7])) for row in rows if row[7] is not None
+    ]
+
+
+def peak_rss() -> int:
+    """The most memory this process ever held, bytes (0 where the system does not tell)."""
+    try:
+        with Path("/proc/self/status").open(encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
+    except (OSError, StopIteration):
+        return 0
+
+
 def _canonical(payloads: Payloads, rows: list[Row], bad: list[BadRow]) -> tuple[list[str], list[Row]]:
     canonical = payloads.canonical
     try:
         return [canonical(row[3], row[4]) for row in rows], rows
-    except BadJson:
+    except BadJsonError:
         pass  # one of them: told apart row by row
     texts: list[str] = []
     good: list[Row] = []
@@ -184,7 +218,7 @@ def _canonical(payloads: Payloads, rows: list[Row], bad: list[BadRow]) -> tuple[
         try:
             texts.append(canonical(row[3], row[4]))
             good.append(row)
-        except BadJson as error:
+        except BadJsonError as error:
             bad.append(BadRow(row[0], f"payload: {error}"))
     return texts, good
 
@@ -200,9 +234,8 @@ def _first_of_each(
     )
 
 
-def _count(result: Scan, raw: list[tuple[Any, ...]], rows: list[Row], texts: list[str], bad: list[BadRow]) -> None:
+def _count(result: Scan, raw: list[tuple[Any, ...]], rows: list[Row], bad: list[BadRow]) -> None:
     result.rows += len(raw)
-    result.bytes += sum(map(len, texts))
     if rows:
         result.types.update(map(itemgetter(3), rows))
         times = list(map(itemgetter(2), rows))

@@ -9,100 +9,23 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gymops.config import EventMapping
 from gymops.errors import SourceError
+from gymops.eventlog.shapes import Contents, Shape, SmallTable, other_tables, quote, recognise
 
 MAGIC = b"SQLite format 3\0"
-SUFFIXES = (".db", ".sqlite", ".sqlite3")
+_DECRYPT = "decrypt an encrypted database into a copy first (SQLCipher: sqlcipher_export)"
 BUSY_SECONDS = 5.0
 """How long to wait for an app that is writing. Its own transactions are shorter than this."""
 BATCH_ROWS = 4096
 BATCH_BYTES = 4 << 20
 BATCH_SECONDS = 0.05
 """A batch's read transaction ends at the first of these; the app waits for it at most that long."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Which table and columns hold the events."""
-
-    name: str
-    table: str
-    event_id: str
-    timestamp: str
-    event_type: str
-    payload: str
-    schema_version: str | None
-    extra: tuple[str, ...] = ()
-    """Columns with no place of their own in the target; kept in its side column."""
-    unique_ids: bool = True
-    """Whether the table itself keeps event ids unique."""
-
-    def columns(self) -> str:
-        """The select list of ``event.Row`` decoding, as SQL."""
-        names = [self.event_id, self.timestamp, self.event_type, self.payload]
-        quoted = [quote(name) for name in names]
-        quoted.append(quote(self.schema_version) if self.schema_version else "1")
-        return ", ".join(["rowid", *quoted, *map(quote, self.extra)])
-
-
-@dataclass(frozen=True)
-class SmallTable:
-    """A table beside the events: what it is called and what its columns become in the target."""
-
-    name: str
-    columns: dict[str, tuple[str, str]]
-    """Target column -> (kind, source column); kinds: text, text?, json, time, time?, bool."""
-    extra: tuple[str, ...]
-    rows: int
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a SQLite file holds, as of one short transaction."""
-
-    shape: Shape
-    low_mark: int
-    high_mark: int
-    """The lowest and highest event rowid; what is appended later is not part of this log."""
-    bytes: int
-    tables: tuple[SmallTable, ...]
-    unknown_tables: tuple[str, ...]
-
-
-# Target table -> target column -> (kind, names the column is known to have in a source).
-KNOWN_TABLES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
-    "projections": {
-        "key": ("text", ("key",)),
-        "data": ("json", ("data", "value")),
-        "updated_at": ("time", ("updated_at",)),
-    },
-    "exercises": {
-        "exercise_id": ("text", ("exercise_id", "id")),
-        "name": ("text", ("name",)),
-        "category": ("text?", ("category",)),
-        "description": ("text?", ("description",)),
-        "is_custom": ("bool", ("is_custom",)),
-        "created_at": ("time?", ("created_at",)),
-    },
-    "aggregates": {
-        "period_type": ("text", ("period_type",)),
-        "period_key": ("text", ("period_key",)),
-        "data": ("json", ("data",)),
-        "updated_at": ("time", ("updated_at",)),
-    },
-}
-
-
-def quote(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class SqliteFile:
@@ -131,14 +54,17 @@ class SqliteFile:
             stat.st_size,
             stat.st_mtime_ns,
             header,
-            *((file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None for file in beside[:1]),
+            *(
+                (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
+                for file in beside[:1]
+            ),
             _first_bytes(beside[1], 136),
         )
 
     def is_event_log(self) -> bool:
         """Whether the file is a database with a table of events we recognise."""
         with self.connection() as connection:
-            return _shape(connection, self._mapping) is not None
+            return recognise(connection, self._mapping) is not None
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -166,14 +92,14 @@ class SqliteFile:
         """
         connection.execute("BEGIN")
         try:
-            shape = _shape(connection, self._mapping)
+            shape = recognise(connection, self._mapping)
             if shape is None:
                 raise self._no_log(connection)
             table = quote(shape.table)
             low, high = connection.execute(
                 f"SELECT (SELECT min(rowid) FROM {table}), (SELECT max(rowid) FROM {table})"
             ).fetchone()
-            tables, unknown = _other_tables(connection, shape.table)
+            tables, unknown = other_tables(connection, shape.table)
             contents = Contents(
                 shape=shape,
                 low_mark=low or 0,
@@ -192,7 +118,8 @@ class SqliteFile:
     ) -> Iterator[list[tuple[Any, ...]]]:
         """Yield the raw rows with ``after < rowid <= upto`` in order, each batch read on its own."""
         sql = (
-            f"SELECT {shape.columns()} FROM {quote(shape.table)} WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+            f"SELECT {shape.columns()} FROM {quote(shape.table)}"
+            " WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
         )
         payload = 4
         step = 16
@@ -218,7 +145,9 @@ class SqliteFile:
             f"SELECT {types}, {cells} FROM {quote(table)} WHERE rowid = ?", (rowid,)
         ).fetchone()
         if row is None:
-            raise SourceError(f"{self.path}: row {rowid} of {table} is gone", hint="run the same command again")
+            raise SourceError(
+                f"{self.path}: row {rowid} of {table} is gone", hint="run the same command again"
+            )
         return names, list(row[: len(names)]), list(row[len(names) :])
 
     def _check_file(self) -> None:
@@ -236,7 +165,7 @@ class SqliteFile:
         if not header.startswith(MAGIC):
             raise SourceError(
                 f"{path}: not a SQLite database, or an encrypted one",
-                hint="check the path; decrypt an encrypted database into a copy first (SQLCipher: sqlcipher_export)",
+                hint=f"check the path; {_DECRYPT}",
             )
         journal = _beside(path, "-journal")
         if _hot(journal):
@@ -284,12 +213,12 @@ class SqliteFile:
             if "locked" in text or "busy" in text:
                 raise SourceError(
                     f"{self.path}: locked by another program for more than {BUSY_SECONDS:.0f} seconds",
-                    hint="find who holds it (`fuser FILE`), end its transaction, and run the same command again",
+                    hint=f"find who holds it (`fuser {self.path}`), end its transaction, and run this again",
                 ) from error
             if "not a database" in text:
                 raise SourceError(
                     f"{self.path}: not a SQLite database, or an encrypted one",
-                    hint="decrypt an encrypted database into a copy first (SQLCipher: sqlcipher_export)",
+                    hint=_DECRYPT,
                 ) from error
             if "malformed" in text or "disk I/O" in text:
                 raise SourceError(
@@ -302,7 +231,8 @@ class SqliteFile:
         names = [
             row[0]
             for row in connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+                "SELECT name FROM sqlite_schema"
+                " WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
             )
         ]
         if self._mapping is not None:
@@ -315,62 +245,6 @@ class SqliteFile:
             hint="name the table and its columns in gymops.toml under [migrate.events];"
             " `gymops init` writes an example",
         )
-
-
-class Unique:
-    """The ids seen so far, on disk, for logs that do not keep their own ids unique."""
-
-    def __init__(self) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)  # private, deleted on close
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("CREATE TABLE seen (id BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._connection.execute("BEGIN")
-
-    def add(self, event_id: bytes) -> bool:
-        """Remember an id; False when it was there."""
-        sql = "INSERT OR IGNORE INTO seen VALUES (?)"
-        return self._connection.execute(sql, (event_id,)).rowcount == 1
-
-    def close(self) -> None:
-        """Forget all."""
-        self._connection.close()
-
-
-class Spool:
-    """Small tables as they were at a log's high mark, on disk until they are written.
-
-    Private to this user (0700) and deleted on close.
-    """
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="gymops-")
-        self._connection = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute(
-            "CREATE TABLE rows (name TEXT, user_id TEXT, key TEXT, value TEXT, raw TEXT,"
-            " PRIMARY KEY (name, user_id, key)) WITHOUT ROWID"
-        )
-
-    def put(self, name: str, user_id: str, key: str, value: str, raw: str) -> bool:
-        """Keep one row; False when the key is there already."""
-        sql = "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?, ?)"
-        return self._connection.execute(sql, (name, user_id, key, value, raw)).rowcount == 1
-
-    def rows(self, name: str) -> Iterator[tuple[str, str, str]]:
-        """Yield (user_id, key, canonical value), sorted by the bytes of user_id and key."""
-        sql = "SELECT user_id, key, value FROM rows WHERE name = ? ORDER BY user_id, key"
-        yield from self._connection.execute(sql, (name,))
-
-    def raw_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
-        """Yield (user_id, key, value as the source writes its JSON)."""
-        sql = "SELECT user_id, key, raw FROM rows WHERE name = ? ORDER BY user_id, key"
-        yield from self._connection.execute(sql, (name,))
-
-    def close(self) -> None:
-        """Delete what was kept."""
-        self._connection.close()
-        self._folder.cleanup()
 
 
 def read_table(
@@ -392,50 +266,6 @@ def read_table(
             )
     finally:
         connection.text_factory = str
-
-
-def find_logs(
-    source: Path, user_id: str, mapping: EventMapping | None = None
-) -> tuple[list[SqliteFile], list[str]]:
-    """The logs of a file or of a workspace directory, and what in it is no log and is left alone.
-
-    Raises:
-        SourceError: nothing is there, nothing in it is an event log, or a user has two.
-    """
-    if not source.is_dir():
-        return [SqliteFile(source, user_id, mapping)], []
-    logs: list[SqliteFile] = []
-    ignored: list[str] = []
-    for entry in sorted(source.iterdir()):
-        if not entry.is_dir():
-            if entry.suffix in SUFFIXES:
-                ignored.append(f"{entry.name} (a database beside the users' folders)")
-            continue
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError:
-            raise SourceError(f"{entry!r}: a folder name that is no UTF-8", hint="rename the folder") from None
-        files = sorted(file for file in entry.iterdir() if file.suffix in SUFFIXES and file.is_file())
-        found = [SqliteFile(file, entry.name, mapping) for file in files]
-        if len(found) > 1:
-            others = [log for log in found if not log.is_event_log()]
-            ignored += [f"{entry.name}/{log.path.name} (no event log)" for log in others]
-            found = [log for log in found if log not in others]
-        if len(found) > 1:
-            names = " and ".join(log.path.name for log in found)
-            raise SourceError(
-                f"{entry}: two logs for one user: {names}",
-                hint="move the one that is not the app's out of the folder",
-            )
-        if not found:
-            ignored.append(f"{entry.name}/ (no database)")
-        logs += found
-    if not logs:
-        raise SourceError(
-            f"{source}: no databases: expected {source}/<user id>/<name>.db",
-            hint="name one file, or the directory that holds one folder per user",
-        )
-    return logs, ignored
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -492,9 +322,7 @@ def _fetch(
             if not more:
                 break
             rows += more
-            size += sum(
-                len(row[payload]) if isinstance(row[payload], str | bytes) else 8 for row in more
-            )
+            size += sum(len(row[payload]) if isinstance(row[payload], str | bytes) else 8 for row in more)
             step = max(16, min(1024, BATCH_BYTES * len(rows) // (8 * max(size, 1))))
     finally:
         cursor.close()
@@ -506,108 +334,3 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
         return raw.decode()
     except UnicodeDecodeError:
         return raw
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Lower-case column name -> its name as declared."""
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-    return {name.lower(): name for (name,) in rows}
-
-
-def _shape(connection: sqlite3.Connection, mapping: EventMapping | None) -> Shape | None:
-    if mapping is not None:
-        wanted = {
-            field: getattr(mapping, field)
-            for field in ("event_id", "timestamp", "event_type", "payload", "schema_version")
-        }
-        table = mapping.table
-        columns = _columns(connection, table)
-    else:
-        table = "events"
-        columns = _columns(connection, table)
-        wanted = {
-            "event_id": "event_id",
-            "timestamp": "timestamp",
-            "event_type": "event_type",
-            "payload": "payload" if "payload" in columns else "data",
-            "schema_version": "schema_version" if "schema_version" in columns else None,
-        }
-    found = {field: columns.get(name.lower()) if name else None for field, name in wanted.items()}
-    if any(found[field] is None for field, name in wanted.items() if name):
-        return None
-    _check_rowid(connection, table)
-    order = connection.execute(
-        "SELECT name FROM pragma_table_info(?) WHERE pk = 1 AND upper(type) = 'INTEGER'"
-        " AND (SELECT count(*) FROM pragma_table_info(?) WHERE pk > 0) = 1",
-        (table, table),
-    ).fetchone()
-    used = {name for name in found.values() if name} | ({order[0]} if order else set())
-    return Shape(
-        name="mapping" if mapping else "titan" if wanted["payload"] == "payload" else "neon",
-        table=table,
-        event_id=str(found["event_id"]),
-        timestamp=str(found["timestamp"]),
-        event_type=str(found["event_type"]),
-        payload=str(found["payload"]),
-        schema_version=found["schema_version"],
-        extra=tuple(name for name in columns.values() if name not in used),
-        unique_ids=_is_unique(connection, table, str(found["event_id"])),
-    )
-
-
-def _check_rowid(connection: sqlite3.Connection, table: str) -> None:
-    try:
-        connection.execute(f"SELECT rowid FROM {quote(table)} LIMIT 0")
-    except sqlite3.OperationalError:
-        raise SourceError(
-            f"table {table} has no rowid, and so does not keep the order of its events",
-            hint=f"copy it in order first: CREATE TABLE ordered AS SELECT * FROM {table} ORDER BY ...,"
-            " and name that table in gymops.toml under [migrate.events]",
-        ) from None
-
-
-def _is_unique(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    indexes = connection.execute(
-        'SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial', (table,)
-    ).fetchall()
-    for (index,) in indexes:
-        members = connection.execute("SELECT name FROM pragma_index_info(?)", (index,)).fetchall()
-        if members == [(column,)]:
-            return True
-    return False
-
-
-def _other_tables(
-    connection: sqlite3.Connection, events: str
-) -> tuple[tuple[SmallTable, ...], tuple[str, ...]]:
-    names = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-        " AND name <> ? ORDER BY name",
-        (events,),
-    ).fetchall()
-    tables: list[SmallTable] = []
-    unknown: list[str] = []
-    for (name,) in names:
-        table = _small_table(connection, name)
-        if table is None:
-            unknown.append(name)
-        else:
-            tables.append(table)
-    return tuple(tables), tuple(unknown)
-
-
-def _small_table(connection: sqlite3.Connection, name: str) -> SmallTable | None:
-    known = KNOWN_TABLES.get(name)
-    if known is None:
-        return None
-    columns = _columns(connection, name)
-    found: dict[str, tuple[str, str]] = {}
-    for target, (kind, candidates) in known.items():
-        column = next((columns[candidate] for candidate in candidates if candidate in columns), None)
-        if column is not None:
-            found[target] = (kind, column)
-        elif not kind.endswith("?") and kind != "bool":
-            return None
-    used = {column for _, column in found.values()}
-    rows = connection.execute(f"SELECT count(*) FROM {quote(name)}").fetchone()[0]
-    return SmallTable(name, found, tuple(c for c in columns.values() if c not in used), rows)

@@ -9,35 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, LiteralString
 
 from gymops.eventlog import jsonb
 from gymops.eventlog.event import side_column, timestamp
 
-_EPOCH = "timestamptz '2000-01-01 00:00:00+00'"
+_PLACES: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7")
+_EPOCH: LiteralString = "timestamptz '2000-01-01 00:00:00+00'"
 
 
 @dataclass(frozen=True)
 class Table:
     """A per-user table of the target: key columns, then value columns, each with its kind."""
 
-    name: str
-    key: Mapping[str, str]
-    value: Mapping[str, str]
+    name: LiteralString
+    key: Mapping[LiteralString, LiteralString]
+    value: Mapping[LiteralString, LiteralString]
 
-    def select(self) -> str:
-        """SQL for (user_id, key, value) of every row, sorted by the bytes of user_id and key."""
+    def select(self) -> LiteralString:
+        """SQL for (user_id, key, value) of the rows of ``{users}``, sorted by the bytes of both."""
         key = _array(self.key)
         return (
             f"SELECT user_id, {key}::text, {_array({**self.value, 'extra': 'json?'})}::text"
-            f' FROM {self.name} ORDER BY user_id, {key}::text COLLATE "C"'
+            f' FROM {self.name} WHERE {{users}} ORDER BY user_id, {key}::text COLLATE "C"'
         )
 
-    def insert(self, staging: str) -> str:
+    def insert(self, staging: LiteralString) -> LiteralString:
         """SQL that writes the rows of ``staging(user_id, key jsonb, value jsonb)``, newer over older."""
         columns = [*self.key, *self.value, "extra"]
-        keys = [_read("key", index, kind) for index, kind in enumerate(self.key.values())]
-        values = [_read("value", index, kind) for index, kind in enumerate([*self.value.values(), "json?"])]
+        keys = [_read("key", place, kind) for place, kind in zip(_PLACES, self.key.values(), strict=False)]
+        kinds = [*self.value.values(), "json?"]
+        values = [_read("value", place, kind) for place, kind in zip(_PLACES, kinds, strict=False)]
         updates = ", ".join(f"{name} = excluded.{name}" for name in [*self.value, "extra"])
         return (
             f"INSERT INTO {self.name} (user_id, {', '.join(columns)})"
@@ -62,7 +64,11 @@ class Table:
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        Table("aggregates", {"period_type": "text", "period_key": "text"}, {"data": "json", "updated_at": "time"}),
+        Table(
+            "aggregates",
+            {"period_type": "text", "period_key": "text"},
+            {"data": "json", "updated_at": "time"},
+        ),
         Table(
             "exercises",
             {"exercise_id": "text"},
@@ -103,7 +109,9 @@ def compare(a: Iterator[tuple[str, str, str]], b: Iterator[tuple[str, str, str]]
     while left or right:
         where = left[:2] if left else None
         other = right[:2] if right else None
-        side = 0 if where == other else -1 if other is None or (where and _order(where) < _order(other)) else 1
+        side = (
+            0 if where == other else -1 if other is None or (where and _order(where) < _order(other)) else 1
+        )
         kind = None
         if side == 0 and left and right and left[2] != right[2]:
             changed += 1
@@ -153,11 +161,12 @@ def _write(name: str, kind: str, value: Any) -> tuple[str, str]:
             raise ValueError(f"{name}: {error}") from None
         return text, text
     if type(value) is not str:
-        raise ValueError(f"{name}: {'a BLOB or invalid UTF-8' if isinstance(value, bytes) else 'a number'} where text belongs")
+        kind_found = "a BLOB or invalid UTF-8" if isinstance(value, bytes) else "a number"
+        raise ValueError(f"{name}: {kind_found} where text belongs")
     if kind == "json":
         try:
             return jsonb.canonical(value)[0], value
-        except jsonb.BadJson as error:
+        except jsonb.BadJsonError as error:
             raise ValueError(f"{name}: {error}") from None
     if "\0" in value:
         raise ValueError(f"{name}: a NUL character")
@@ -165,17 +174,17 @@ def _write(name: str, kind: str, value: Any) -> tuple[str, str]:
     return text, text
 
 
-def _array(columns: Mapping[str, str]) -> str:
+def _array(columns: Mapping[LiteralString, LiteralString]) -> LiteralString:
     return f"jsonb_build_array({', '.join(_value(name, kind) for name, kind in columns.items())})"
 
 
-def _value(name: str, kind: str) -> str:
+def _value(name: LiteralString, kind: str) -> LiteralString:
     if kind.startswith("time"):
         return f"(extract(epoch FROM {name} - {_EPOCH}) * 1000000)::bigint"
     return name
 
 
-def _read(array: str, index: int, kind: str) -> str:
+def _read(array: LiteralString, index: LiteralString, kind: str) -> LiteralString:
     if kind.startswith("json"):
         # A missing side column is SQL's NULL; a projection whose data is JSON null stays that.
         item = f"{array}->{index}"

@@ -1,0 +1,41 @@
+"""What every place an event log can live has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from gymops.eventlog.digest import LogDigest
+from gymops.eventlog.event import Event
+
+Progress = Callable[[int], None]
+"""Told how many events more were read."""
+
+
+def silent(_: int) -> None:
+    """Progress nobody looks at."""
+
+
+class EventLog(Protocol):
+    """An event log that can be read and compared."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; holds no secret."""
+        ...
+
+    def digest(self, progress: Progress = silent) -> LogDigest:
+        """Read the whole log and hash it."""
+        ...
+
+    def events(self, user_id: str) -> Iterator[Event]:
+        """One user's events in order."""
+        ...
+
+    def tables(self) -> frozenset[str]:
+        """The tables beside the events that this log holds, by their names in the target."""
+        ...
+
+    def table_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
+        """(user_id, key, value) of one table, sorted by bytes (see ``tables.Table.select``)."""
+        ...

@@ -1,0 +1,318 @@
+"""A PostgreSQL database as an event log: ours, or one of the app's own schemas."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from gymops.errors import SourceError
+from gymops.eventlog.digest import (
+    CHUNK,
+    NULL,
+    LogDigest,
+    Records,
+    Rejected,
+    RejectedHasher,
+    Stream,
+    StreamHasher,
+)
+from gymops.eventlog.event import Event, Row, identify
+from gymops.eventlog.log import Progress, silent
+from gymops.eventlog.tables import TABLES
+from gymops.pg.connection import connect, redact, translated
+
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
+
+# What the digest is made of, in its order: see digest.py.
+RECORDS = """
+COPY (
+    SELECT user_id, event_id, "timestamp", event_type, schema_version, payload, source_event_id
+    FROM events
+    WHERE {users}
+    ORDER BY user_id, position
+) TO STDOUT (FORMAT binary)
+"""
+
+# The columns of the source that have no place of their own: see digest.side_record.
+SIDE_RECORDS = """
+COPY (
+    SELECT user_id, event_id, extra
+    FROM events
+    WHERE {users} AND extra IS NOT NULL
+    ORDER BY user_id, position
+) TO STDOUT (FORMAT binary)
+"""
+
+# Positions are 1, 2, 3, ... within the user; (user_id, position) is unique, so these three suffice.
+_GAPS = """
+SELECT user_id FROM events WHERE {users} GROUP BY user_id
+HAVING min(position) <> 1 OR max(position) <> count(*)
+ORDER BY user_id LIMIT 1
+"""
+
+_REJECTED = """
+SELECT user_id, source_table, columns, types, cells
+FROM rejected_events
+WHERE {users}
+ORDER BY user_id, source_table, source_rowid
+"""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An events table of another schema than ours, as SQL expressions."""
+
+    user_id: str | None
+    payload: str
+    schema_version: str
+    order: str
+
+
+class PostgresLog:
+    """The events of one database, or of some of its users, read in a snapshot of their own.
+
+    ``user_id`` is whose events those of a schema without users are.
+    """
+
+    def __init__(self, url: str, user_id: str = "default", only: Sequence[str] | None = None) -> None:
+        self._url = url
+        self._user_id = user_id
+        self._users = _only(only)
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._foreign: Foreign | None = None
+
+    @property
+    def name(self) -> str:
+        return redact(self._url)
+
+    @property
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The connection, opened on first use; autocommit."""
+        if self._connection is None:
+            self._connection = connect(self._url, autocommit=True)
+            with translated():
+                self._foreign = _shape(self._connection, self.name)
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def digest(self, progress: Progress = silent) -> LogDigest:
+        """Read and hash every event and every rejected row, in one snapshot."""
+        connection = self.connection
+        with translated(), snapshot(connection):
+            if self._foreign is not None:
+                return LogDigest(self._foreign_streams(connection, self._foreign, progress))
+            return LogDigest(dict(self._streams(RECORDS, progress)), self.rejected())
+
+    def rejected(self) -> Rejected:
+        """The rejected rows, hashed."""
+        hasher = RejectedHasher()
+        with translated(), self.connection.cursor() as cursor:
+            for user_id, table, columns, types, cells in cursor.stream(self._query(_REJECTED), size=200):
+                hasher.add(user_id, table, columns, types, cells)
+        return hasher.result()
+
+    def side_streams(self) -> Mapping[str, Stream]:
+        """The streams of the side column, of the users whose events have one."""
+        connection = self.connection
+        if self._foreign is not None:
+            return {}
+        with translated(), snapshot(connection):
+            return dict(self._streams(SIDE_RECORDS, silent))
+
+    def gap(self) -> str | None:
+        """A user whose positions are not 1, 2, 3, ..., if there is one."""
+        if self._foreign is not None:
+            return None
+        with translated():
+            row = self.connection.execute(self._query(_GAPS)).fetchone()
+        return row[0] if row else None
+
+    def events(self, user_id: str) -> Iterator[Event]:
+        """One user's events in order, each as the digest sees it."""
+        connection = self.connection
+        with translated(), snapshot(connection):
+            if self._foreign is not None:
+                for row, payload in self._foreign_rows(connection, self._foreign, user_id):
+                    yield Event(user_id, uuid.UUID(bytes=row[1]), row[2], row[3], row[5], payload, row[6])
+                return
+            for record in _copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
+                yield parse(record)
+
+    def tables(self) -> frozenset[str]:
+        """The tables of our schema; of a foreign one only the events are read."""
+        _ = self.connection
+        return frozenset() if self._foreign is not None else frozenset(TABLES)
+
+    def table_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
+        """The rows of one table, streamed."""
+        with translated(), self.connection.cursor() as cursor:
+            yield from cursor.stream(self._query(TABLES[name].select()), size=200)
+
+    def _query(self, text: LiteralString) -> sql.Composed:
+        return sql.SQL(text).format(users=self._users)
+
+    def _streams(self, query: LiteralString, progress: Progress) -> Iterator[tuple[str, Stream]]:
+        """Hash a COPY sorted by user.
+
+        The bytes PostgreSQL sends are the records: they are hashed as they come, so the proof's view of
+        the target is the server's own and shares no code with the one of the source.
+        """
+        records = _copy_out(self.connection, self._query(query))
+        prefix: bytes | None = None
+        hasher = StreamHasher()
+        while batch := list(islice(records, CHUNK)):
+            progress(len(batch))
+            while batch:
+                if prefix is None or not batch[0].startswith(prefix):
+                    if prefix is not None:
+                        yield prefix[6:].decode(), hasher.stream()
+                    prefix = _prefix(batch[0])
+                    hasher = StreamHasher()
+                # Sorted by user: when the last one is still this user's, so are all between.
+                mine = (
+                    len(batch)
+                    if batch[-1].startswith(prefix)
+                    else next(i for i, record in enumerate(batch) if not record.startswith(prefix))
+                )
+                hasher.add(batch[:mine])
+                batch = batch[mine:]
+        if prefix is not None:
+            yield prefix[6:].decode(), hasher.stream()
+
+    def _foreign_streams(
+        self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, progress: Progress
+    ) -> dict[str, Stream]:
+        streams: dict[str, Stream] = {}
+        for user_id in self._foreign_users(connection, shape):
+            hasher = StreamHasher()
+            records = Records(user_id)
+            rows = self._foreign_rows(connection, shape, user_id)
+            while batch := list(islice(rows, CHUNK)):
+                hasher.add(records.build([row for row, _ in batch], [payload for _, payload in batch]))
+                progress(len(batch))
+            if hasher.events:
+                streams[user_id] = hasher.stream()
+        return streams
+
+    def _foreign_users(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign) -> list[str]:
+        if shape.user_id is None:
+            return [self._user_id]
+        query = f"SELECT DISTINCT {shape.user_id}::text FROM events"
+        return sorted((row[0] for row in connection.execute(query.encode())), key=str.encode)
+
+    def _foreign_rows(
+        self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, user_id: str
+    ) -> Iterator[tuple[Row, str]]:
+        where = f"WHERE {shape.user_id} = %s" if shape.user_id else ""
+        query = (
+            "SELECT event_id::text,"
+            " (extract(epoch FROM \"timestamp\" - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint,"
+            f" event_type::text, {shape.payload}::text, {shape.schema_version}"
+            f" FROM events {where} ORDER BY {shape.order}"
+        )
+        with connection.cursor() as cursor:
+            arguments = (user_id,) if shape.user_id else ()
+            for event_id, timestamp, event_type, payload, version in cursor.stream(
+                query.encode(), arguments, size=CHUNK
+            ):
+                raw, source = identify(user_id, event_id)
+                yield (0, raw, timestamp, event_type, payload, version, source, None), payload
+
+
+@contextmanager
+def snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
+    """One unchanging view of the database on an autocommit connection."""
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("ROLLBACK")
+
+
+def parse(record: bytes) -> Event:
+    """Read a record (see ``digest``) back into an event."""
+    fields: list[bytes] = []
+    at = 2
+    for _ in range(7):
+        (length,) = struct.unpack_from(">i", record, at)
+        at += 4
+        fields.append(record[at : at + length] if length >= 0 else b"")
+        at += max(length, 0)
+    user_id, event_id, timestamp, event_type, version, payload, source = fields
+    return Event(
+        user_id=user_id.decode(),
+        event_id=uuid.UUID(bytes=event_id),
+        timestamp=struct.unpack(">q", timestamp)[0],
+        event_type=event_type.decode(),
+        schema_version=struct.unpack(">i", version)[0],
+        payload=payload[1:].decode(),
+        # The last field: NULL has the length -1, which is not that of an empty text.
+        source_event_id=None if record.endswith(NULL) and not source else source.decode(),
+    )
+
+
+def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Composed) -> Iterator[bytes]:
+    """The tuples of a binary COPY, one at a time."""
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        first = True
+        for data in copy:
+            row = bytes(data)
+            if first:
+                first = False
+                row = row[len(COPY_HEADER) :]
+            if row and row != COPY_TRAILER:
+                yield row
+
+
+def _prefix(record: bytes) -> bytes:
+    """Number of fields, then length and bytes of the user id: what all records of a user begin with."""
+    (length,) = struct.unpack_from(">i", record, 2)
+    return record[: 6 + length]
+
+
+def _only(users: Sequence[str] | None) -> sql.Composable:
+    if users is None:
+        return sql.SQL("true")
+    return sql.SQL("user_id = ANY({}::text[])").format(sql.Literal(list(users)))
+
+
+def _shape(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> Foreign | None:
+    """None for our own schema, the shape of one of the app's otherwise."""
+    columns = {
+        row[0]
+        for row in connection.execute(
+            "SELECT attname FROM pg_attribute"
+            " WHERE attrelid = to_regclass('events') AND attnum > 0 AND NOT attisdropped"
+        )
+    }
+    if {"user_id", "position", "event_id", "payload", "source_event_id"} <= columns:
+        return None
+    payload = "payload" if "payload" in columns else "data"
+    if not {"event_id", "event_type", "timestamp", payload} <= columns:
+        raise SourceError(
+            f"{name}: no event log found: "
+            + ("the table events has other columns" if columns else "no table events"),
+            hint="gymops schema upgrade makes one; gymops migrate fills it",
+        )
+    moment = '"timestamp", created_at' if "created_at" in columns else '"timestamp"'
+    return Foreign(
+        user_id="user_id" if "user_id" in columns else None,
+        payload=payload,
+        schema_version="coalesce(schema_version, 1)" if "schema_version" in columns else "1",
+        order="id" if "id" in columns else f"{moment}, event_id",
+    )

@@ -1,0 +1,99 @@
+"""Loading without indexes: dropped from an empty table only, recorded in the same transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from gymops.pg.connection import translated
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+FROM_EVENTS = 50_000
+"""Fewer events are loaded faster into a table with its indexes in place."""
+
+_INDEXES = """
+SELECT c.relname, pg_get_indexdef(i.indexrelid), coalesce(k.contype::text, '')
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
+WHERE i.indrelid = 'events'::regclass
+ORDER BY k.contype = 'p' DESC NULLS LAST, c.relname
+"""
+
+_RECORDED = "SELECT run_id, dropped_indexes FROM runs WHERE dropped_indexes IS NOT NULL"
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index of the events table; ``constraint`` is p (primary key), u (unique) or empty."""
+
+    name: str
+    definition: str
+    constraint: str
+
+
+def drop(connection: Connection, run_id: uuid.UUID) -> bool:
+    """Drop the indexes of an empty events table and record them; False if it is not empty."""
+    with translated(), connection.transaction():
+        connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+        if connection.execute("SELECT FROM events LIMIT 1").fetchone() is not None:
+            return False
+        indexes = [Index(*row) for row in connection.execute(_INDEXES)]
+        connection.execute(
+            "UPDATE runs SET dropped_indexes = %s WHERE run_id = %s",
+            (Jsonb([asdict(index) for index in indexes]), run_id),
+        )
+        for index in indexes:
+            name = sql.Identifier(index.name)
+            if index.constraint:
+                connection.execute(sql.SQL("ALTER TABLE events DROP CONSTRAINT {}").format(name))
+            else:
+                connection.execute(sql.SQL("DROP INDEX {}").format(name))
+    return True
+
+
+def missing(connection: Connection) -> list[tuple[uuid.UUID, list[Index]]]:
+    """The indexes that this or an earlier run dropped and has not built again, by run."""
+    with translated():
+        rows = connection.execute(_RECORDED).fetchall()
+    return [(run_id, [Index(**index) for index in indexes]) for run_id, indexes in rows]
+
+
+def build(connection: Connection, progress: Callable[[int], None]) -> int:
+    """Build what is missing, each index and its record in one transaction; return how many."""
+    built = 0
+    for run_id, indexes in missing(connection):
+        for at, index in enumerate(indexes):
+            with translated(), connection.transaction():
+                connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+                _build(connection, index)
+                left = [asdict(other) for other in indexes[at + 1 :]]
+                connection.execute(
+                    "UPDATE runs SET dropped_indexes = %s WHERE run_id = %s",
+                    (Jsonb(left) if left else None, run_id),
+                )
+            built += 1
+            progress(1)
+    return built
+
+
+def _build(connection: Connection, index: Index) -> None:
+    exists = connection.execute("SELECT to_regclass(%s)", (index.name,)).fetchone()
+    if exists is None or exists[0] is None:
+        # The definition is PostgreSQL's own (pg_get_indexdef), recorded before the index was dropped.
+        connection.execute(index.definition.encode())
+    if index.constraint:
+        kind = sql.SQL("PRIMARY KEY" if index.constraint == "p" else "UNIQUE")
+        name = sql.Identifier(index.name)
+        connection.execute(
+            sql.SQL("ALTER TABLE events ADD CONSTRAINT {name} {kind} USING INDEX {name}").format(
+                name=name, kind=kind
+            )
+        )
