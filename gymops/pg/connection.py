@@ -33,14 +33,18 @@ _SETTINGS: dict[LiteralString, str] = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "0",
 }
-# Not every version or platform knows these; a refusal is harmless. The first two let a session of
-# a killed or vanished client end, and with it the locks it holds.
+# Not every version or platform knows these; a refusal is harmless. The first four end the session of
+# a client that was killed (at once) or whose machine vanished (within a minute), and with it its locks.
 _WELCOME: dict[LiteralString, str] = {
     "client_connection_check_interval": "200ms",
     "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
+# The other way round: a server that vanished is noticed within a minute, not after two hours.
+_PARAMETERS = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
 def connect(
@@ -54,8 +58,8 @@ def connect(
         ConfigError: the URL cannot be understood.
         DatabaseError: the server cannot be reached, refuses, is too old or not in UTF-8.
     """
-    parameters = parse(url)
-    parameters.setdefault("connect_timeout", str(max(2, math.ceil(timeout))))
+    own = parse(url)
+    parameters = {**_PARAMETERS, "connect_timeout": str(max(2, math.ceil(timeout))), **own}
     try:
         connection: Connection = psycopg.connect(
             make_conninfo("", **parameters),
@@ -64,7 +68,7 @@ def connect(
         )
     except psycopg.Error as error:
         # Neither chained nor repeated unseen: libpq's text may hold what the user typed as password.
-        raise _refusal(url, str(error), secrets(parameters)) from None
+        raise _refusal(url, str(error), secrets(own)) from None
     try:
         _supported(connection, url)
         with translated():

@@ -147,7 +147,11 @@ _CAUSES: dict[str, _Cause] = {
     ),
     "42P01": _SCHEMA,
     "42703": _SCHEMA,
-    "3F000": _SCHEMA,
+    "3F000": _Cause(
+        Kind.SCHEMA,
+        "there is no schema to work in: this user's search_path names none that exists",
+        "ALTER ROLE ... SET search_path = public, or CREATE SCHEMA",
+    ),
     "XX001": _Cause(
         Kind.DAMAGED,
         "the database found damaged data on its disk",
