@@ -169,21 +169,40 @@ def test_the_server_takes_no_more_connections(guarded: embedded.Server) -> None:
             session.close()
 
 
-def test_no_encrypted_connection_comes_about() -> None:
+@contextmanager
+def answering(request_bytes: int, answer: bytes) -> Iterator[int]:
+    """A port where one client is answered with these bytes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def refuse() -> None:
+        def serve() -> None:
             client, _ = server.accept()
             with client:
-                client.recv(8)  # the request for TLS
-                client.send(b"N")
+                client.recv(request_bytes)
+                client.send(answer)
                 client.recv(1)
 
-        thread = threading.Thread(target=refuse)
+        thread = threading.Thread(target=serve)
         thread.start()
-        with fails(Kind.REFUSED, "no encrypted connection came about"):
-            connect(f"postgresql://gymops:{ENCODED}@127.0.0.1:{server.getsockname()[1]}/gym?sslmode=require")
+        yield server.getsockname()[1]
         thread.join()
+
+
+def test_no_encrypted_connection_comes_about() -> None:
+    # The request for TLS has 8 bytes; N is no.
+    with answering(8, b"N") as port, fails(Kind.REFUSED, "no encrypted connection came about"):
+        connect(f"postgresql://gymops:{ENCODED}@127.0.0.1:{port}/gym?sslmode=require")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("too tired", "FATAL: too tired"), (f"no to {PASSWORD}", "/gym?sslmode=disable")]
+)
+def test_what_a_server_says_is_told_unless_it_repeats_the_password(said: str, told: str) -> None:
+    fields = f"SFATAL\0C0Z000\0M{said}\0\0".encode()
+    error = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    with answering(1000, error) as port, pytest.raises(DatabaseError) as refused:
+        connect(f"postgresql://gymops:{ENCODED}@127.0.0.1:{port}/gym?sslmode=disable")
+    assert PASSWORD not in f"{refused.value.message}{refused.value.hint}"
+    assert refused.value.message.endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +318,7 @@ def test_a_database_without_the_schema(database: str) -> None:
         ("XX001", Kind.DAMAGED),
         ("58030", Kind.OTHER),
         ("28P01", Kind.REFUSED),
+        ("3F000", Kind.SCHEMA),
         ("XX000", Kind.OTHER),
     ],
 )
