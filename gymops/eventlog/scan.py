@@ -163,7 +163,7 @@ def _part(
     records = Records(file.user_id)
     hasher = StreamHasher(watch)
     side = StreamHasher()
-    with file.connection() as connection, _no_collector():
+    with file.connection() as connection, no_collector():
         for raw in file.batches(connection, contents.shape, after=after, upto=upto):
             rows, bad = decoder.decode(raw)
             texts, rows = _canonical(payloads, rows, bad)
@@ -248,7 +248,7 @@ def _count(result: Scan, raw: list[tuple[Any, ...]], rows: list[Row], bad: list[
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """Millions of small tuples and no cycles: the cycle collector would only look at them in vain."""
     was = gc.isenabled()
     gc.disable()

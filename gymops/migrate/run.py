@@ -20,7 +20,7 @@ from gymops.errors import DifferenceFound, GateRefused, Interrupted
 from gymops.eventlog import compare, tables
 from gymops.eventlog.digest import EMPTY_HEAD, Stream
 from gymops.eventlog.postgres import PostgresLog
-from gymops.eventlog.scan import peak_rss
+from gymops.eventlog.scan import no_collector, peak_rss
 from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate import copy, indexes
 from gymops.migrate import plan as planning
@@ -116,7 +116,7 @@ def run(
         Interrupted: ``confirm`` said no.
     """
     started = clock.monotonic()
-    with hold(url, "migrate", clock=clock, holder="migrate") as lock:
+    with hold(url, "migrate", clock=clock, holder="migrate") as lock, no_collector():
         agreed = plan(source, url, observer)
         agreed.refuse_problems(options.quarantine)
         planned = clock.monotonic()
