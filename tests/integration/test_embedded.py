@@ -245,6 +245,14 @@ def test_a_start_killed_during_initdb_is_made_good_by_the_next(place: Path) -> N
     command = [sys.executable, "-c", _START, str(place / "home")]
     killed = subprocess.Popen(command)
     _until(lambda: list(server.folder.glob("initdb-*/base")))
+    # Whoever starts next waits until all that is at work here has ended.
+    children = Path(f"/proc/{killed.pid}/task/{killed.pid}/children").read_text(encoding="ascii").split()
+    assert [
+        pid
+        for pid in children
+        for file in Path(f"/proc/{pid}/fd").iterdir()
+        if file.readlink().name == "alive"
+    ]
     killed.kill()
     killed.wait()
     assert not server.data.exists()

@@ -57,6 +57,7 @@ def test_the_url_is_quoted() -> None:
     assert url.netloc == "a%40b%3Ac@"
     plain = urlsplit(_server("/srv/app").url())
     assert parse_qs(plain.query) == {"host": ["/srv/app/postgres/socket"], "port": ["5432"]}
+    assert parse_qs(urlsplit(_server("/srv/c++").url()).query)["host"] == ["/srv/c++/postgres/socket"]
     assert _server("/srv/app").url() == "postgresql://gymops@/gymops?host=/srv/app/postgres/socket&port=5432"
 
 
@@ -104,10 +105,13 @@ def test_without_the_wheel_the_newest_system_postgres_is_taken(
     monkeypatch.setattr(binaries, "_wheel", lambda: None)
     monkeypatch.setattr(binaries, "_ROOT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    for version in ("9.6", "13"):
+        _programs(tmp_path / "usr/lib/postgresql" / version / "bin", version)
     with pytest.raises(ServerError, match="no PostgreSQL 14 or later found"):
         find_binaries()
-    for version in ("9.6", "13", "16", "18"):
+    for version in ("16", "18"):
         _programs(tmp_path / "usr/lib/postgresql" / version / "bin", version)
+    _programs(tmp_path / "usr/pgsql-17/bin", "17")
     assert find_binaries() == tmp_path / "usr/lib/postgresql/18/bin"
     _programs(tmp_path / "path", "15")
     assert find_binaries() == tmp_path / "path"
