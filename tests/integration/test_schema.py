@@ -16,6 +16,7 @@ from gymops.errors import LockHeld, SchemaError
 from gymops.pg import revisions, schema
 from gymops.pg.connection import Connection, DatabaseError, Kind, connect
 from gymops.pg.lock import hold
+from tests.conftest import Databases
 
 ALL = ["0001", "0002", "0003"]
 APPEND = """
@@ -140,6 +141,25 @@ def _with_role(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         execute(statement.replace("rolname = 'gymops_app'", f"rolname = '{name}'"))
 
     monkeypatch.setattr(op, "execute", renamed)
+
+
+def test_a_missing_role_is_made_once_by_two_databases_at_once(new_any_database: Databases) -> None:
+    name = f"app_{uuid.uuid4().hex[:8]}"
+    make = revisions.offline_sql("0001").partition("DO $$")[2].partition("$$;")[0]
+    statement = f"DO $$ {make.replace('gymops_app', name)} $$".encode()
+    with connect(new_any_database()) as one, connect(new_any_database()) as two:
+        one.execute(statement)
+        other = threading.Thread(target=lambda: two.execute(statement))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "the second does not wait for the first"
+        one.commit()
+        other.join(10)
+        two.commit()
+        made = two.execute("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = %s", [name]).fetchall()
+        two.execute(f"DROP ROLE {name}")
+        two.commit()
+    assert made == [(False, False)]
 
 
 def test_an_existing_role_is_left_as_it_is(database: str) -> None:
@@ -342,6 +362,11 @@ def test_the_lint_names_unique_keys_without_the_user(owner: Connection) -> None:
     [
         ("DROP INDEX events_timestamp_idx", "indexes", "lacks events_timestamp_idx"),
         ("ALTER TABLE events DROP CONSTRAINT events_event_id_key", "indexes", "lacks events_event_id_key"),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'events_timestamp_idx'::regclass",
+            "indexes",
+            "lacks events_timestamp_idx",
+        ),
         ("ALTER TABLE events DROP COLUMN extra", "columns", "extra is missing"),
         ("ALTER TABLE events ALTER schema_version TYPE bigint", "columns", "schema_version is bigint"),
         ("DROP TABLE checkpoints", "tables", "checkpoints"),
