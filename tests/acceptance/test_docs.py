@@ -1,0 +1,85 @@
+"""Every command shown in the documentation is run, in the order it is shown, and exits as it says.
+
+In a ``console`` block a line ``$ command`` is run; a trailing ``# exit N`` is its exit code, 0 without one.
+Each document gets an empty directory with a workspace, a single log and a database of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gymops.eventlog.sample import write_log, write_workspace
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "runbooks").glob("*.md"))]
+_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+_COMMAND = re.compile(r"\$ (?P<command>.+?)(?:\s+# exit (?P<code>\d+))?")
+_FENCE = re.compile(r"```(\w*)")
+
+
+def commands(document: Path) -> list[tuple[str, int]]:
+    """The commands of a document and their exit codes."""
+    found = []
+    for block in _BLOCK.findall(document.read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            match = _COMMAND.fullmatch(line)
+            if match:
+                found.append((match["command"], int(match["code"] or 0)))
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory with what the documents speak of; its server is stopped at the end."""
+    write_workspace(tmp_path / "workspace", users=3, events=900, seed=1)
+    write_log(tmp_path / "gym.db", events=300, seed=2)
+    yield tmp_path
+    gymops = [sys.executable, "-m", "gymops", "db", "stop"]
+    subprocess.run(gymops, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_shown_runs(document: Path, place: Path, database: str) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DATABASE_URL": database,
+    }
+    shown = commands(document)
+    assert shown, f"{document.name} shows no command"
+    for command, code in shown:
+        words = shlex.split(command)
+        if words[0] == "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), command
+            continue
+        if words[0] in {"git", "cd", "pip"}:
+            continue  # how to get it: the install itself is tested with the wheel
+        assert words[0] == "gymops", f"{document.name} shows {command!r}, which no test can run"
+        assert shutil.which("gymops", path=environment["PATH"])
+        done = subprocess.run(
+            words, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_command_hides_in_another_kind_of_block(document: Path) -> None:
+    kinds = {kind for kind in _FENCE.findall(document.read_text(encoding="utf-8")) if kind}
+    assert kinds <= {"console", "text", "toml", "json", "python", "sql"}
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    from gymops.cli import COMMANDS
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [verb for verb in COMMANDS if f"gymops {verb}" not in text]
