@@ -214,7 +214,7 @@ def test_what_a_server_says_is_told_unless_it_repeats_the_password(said: str, to
         f"postgresql://gymops:{ENCODED}@127.0.0.1/gym?connect_timeout=soon",
         f"postgresql://gymops:{ENCODED}@127.0.0.1/gym?servise=x",
         f"host=127.0.0.1,localhost port=1,2,3 password={PASSWORD}",
-        f"service=none-{uuid.uuid4().hex} password={PASSWORD}",
+        f"service=no-such-service-of-gymops password={PASSWORD}",
     ],
 )
 def test_a_url_that_says_something_impossible(url: str) -> None:
