@@ -66,19 +66,21 @@ def copy_user(
 ) -> int:
     """Append a user's events behind those that are there already; return how many were written.
 
-    ``check`` is called before each commit and raises when the run has lost its lock.
+    ``check`` is called before each commit and raises when the run has lost its lock, or the source its
+    order.
     """
     position = user.already_there
     encode = Encoder(user.user_id)
     batches = source.rows(user.user_id, after=user.after_rowid)
-    rejected = RejectedRows(source, user.user_id) if user.rejected else None
+    rejected = RejectedRows(source, user.user_id)
     ended = user.already_there >= user.events
-    while not ended:
+    rowid = user.after_rowid
+    while not ended or rejected.left:
         with translated(), connection.transaction():
             # The last commit of the run waits for the disk, and with it for all before it. A crash of
             # the server in between loses whole batches with their checkpoints, never a part of one.
             connection.execute("SET LOCAL synchronous_commit = off")
-            before, size, rowid = position, 0, user.after_rowid
+            before, size = position, 0
             with connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
                 copy.write(_HEADER)
                 for rows in batches:
@@ -94,9 +96,9 @@ def copy_user(
                 else:
                     ended = True
                 copy.write(_TRAILER)
-            if rejected:
-                rejected.write(connection, upto=None if ended else rowid, now=now())
-            counts = (position, rejected.written if rejected else 0)
+            ended = ended or position >= user.events
+            rejected.write(connection, upto=None if ended else rowid, now=now())
+            counts = (position, rejected.passed)
             connection.execute(_CHECKPOINT, (user.user_id, run_id, rowid, *counts, now()))
             check()
         progress(position - before)
@@ -110,7 +112,12 @@ class RejectedRows:
         self._user_id = user_id
         self._rows: Iterator[RejectedRow] = source.rejected(user_id)
         self._next = next(self._rows, None)
-        self.written = 0
+        self.passed = 0
+        """How many there are now, those of earlier runs among them."""
+
+    @property
+    def left(self) -> bool:
+        return self._next is not None
 
     def write(self, connection: Connection, *, upto: int | None, now: datetime) -> None:
         """Write those up to an event's rowid, or all that are left."""
@@ -118,17 +125,11 @@ class RejectedRows:
             row = self._next
             values = (row.table, row.rowid, row.reason, row.columns, row.types, row.cells, now)
             connection.execute(_REJECT, (self._user_id, *values))
-            self.written += 1
+            self.passed += 1
             self._next = next(self._rows, None)
 
 
-def write_rejected(connection: Connection, source: SqliteLog, user_id: str, now: datetime) -> None:
-    """Write all rejected rows of a user that are not there yet."""
-    with translated(), connection.transaction():
-        RejectedRows(source, user_id).write(connection, upto=None, now=now)
-
-
-def write_table(connection: Connection, source: SqliteLog, name: str) -> None:
+def write_table(connection: Connection, source: SqliteLog, name: str, check: Callable[[], None]) -> None:
     """Write one table beside the events, newer rows over older ones, in one transaction."""
     table: Table = TABLES[name]
     with translated(), connection.transaction(), connection.cursor() as cursor:
@@ -137,6 +138,7 @@ def write_table(connection: Connection, source: SqliteLog, name: str) -> None:
             for row in source.raw_table_rows(name):
                 copy.write_row(row)
         cursor.execute(table.insert("staging"))
+        check()
 
 
 class Encoder:

@@ -23,11 +23,17 @@ SELECT c.relname, pg_get_indexdef(i.indexrelid), coalesce(k.contype::text, '')
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
-WHERE i.indrelid = 'events'::regclass
+WHERE i.indrelid = 'events'::regclass AND (k.contype IS NULL OR k.contype IN ('p', 'u'))
 ORDER BY k.contype = 'p' DESC NULLS LAST, c.relname
 """
 
-_RECORDED = "SELECT run_id, dropped_indexes FROM runs WHERE dropped_indexes IS NOT NULL"
+_FOUND = """
+SELECT true, EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = 'events'::regclass AND c.relname = %(name)s
+"""
+
+_RECORDED = "SELECT run_id, dropped_indexes FROM runs WHERE dropped_indexes IS NOT NULL ORDER BY started_at"
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,15 @@ class Index:
     constraint: str
 
 
-def drop(connection: Connection, run_id: uuid.UUID) -> bool:
+def drop(connection: Connection, run_id: uuid.UUID, check: Callable[[], None]) -> bool:
     """Drop the indexes of an empty events table and record them; False if it is not empty."""
     with translated(), connection.transaction():
         connection.execute("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
         if connection.execute("SELECT FROM events LIMIT 1").fetchone() is not None:
             return False
         indexes = [Index(*row) for row in connection.execute(_INDEXES)]
+        if not indexes:  # a run that died before its first batch has dropped and recorded them
+            return True
         connection.execute(
             "UPDATE runs SET dropped_indexes = %s WHERE run_id = %s",
             (Jsonb([asdict(index) for index in indexes]), run_id),
@@ -56,6 +64,7 @@ def drop(connection: Connection, run_id: uuid.UUID) -> bool:
                 connection.execute(sql.SQL("ALTER TABLE events DROP CONSTRAINT {}").format(name))
             else:
                 connection.execute(sql.SQL("DROP INDEX {}").format(name))
+        check()
     return True
 
 
@@ -66,7 +75,7 @@ def missing(connection: Connection) -> list[tuple[uuid.UUID, list[Index]]]:
     return [(run_id, [Index(**index) for index in indexes]) for run_id, indexes in rows]
 
 
-def build(connection: Connection, progress: Callable[[int], None]) -> int:
+def build(connection: Connection, check: Callable[[], None], progress: Callable[[int], None]) -> int:
     """Build what is missing, each index and its record in one transaction; return how many."""
     built = 0
     for run_id, indexes in missing(connection):
@@ -79,17 +88,20 @@ def build(connection: Connection, progress: Callable[[int], None]) -> int:
                     "UPDATE runs SET dropped_indexes = %s WHERE run_id = %s",
                     (Jsonb(left) if left else None, run_id),
                 )
+                check()
             built += 1
             progress(1)
     return built
 
 
 def _build(connection: Connection, index: Index) -> None:
-    exists = connection.execute("SELECT to_regclass(%s)", (index.name,)).fetchone()
-    if exists is None or exists[0] is None:
+    """Build an index, or what is left to do for one that somebody built by hand meanwhile."""
+    found = connection.execute(_FOUND, {"name": index.name}).fetchone()
+    built, constrained = found or (False, False)
+    if not built:
         # The definition is PostgreSQL's own (pg_get_indexdef), recorded before the index was dropped.
         connection.execute(index.definition.encode())
-    if index.constraint:
+    if index.constraint and not constrained:
         kind = sql.SQL("PRIMARY KEY" if index.constraint == "p" else "UNIQUE")
         name = sql.Identifier(index.name)
         connection.execute(

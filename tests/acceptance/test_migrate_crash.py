@@ -1,0 +1,45 @@
+"""A migration killed with SIGKILL, at moments that have a name, and started again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.crashes import Crash, assert_whole, migrate, workspace
+
+_COMMIT = "_exit_gen"  # psycopg's end of a transaction: 1 the run's row, 2 the drop, 3 the first batch, ...
+
+MOMENTS = {
+    "in the middle of a revision of the schema": Crash(at="CREATE TABLE exercises"),
+    "between two revisions": Crash(at="CREATE TABLE runs"),
+    "as the run's row is committed": Crash(at=_COMMIT, during=True),
+    "while the indexes are dropped": Crash(at="DROP INDEX", during=True),
+    "as the dropping of the indexes is committed": Crash(2, at=_COMMIT, during=True),
+    "between dropping the indexes and the first batch": Crash(at="SET LOCAL synchronous_commit"),
+    "in the middle of the second batch": Crash(9, at="copy_to", during=True),
+    "between a batch's events and its rejected rows": Crash(2, at="INSERT INTO rejected_events"),
+    "between a batch and its checkpoint": Crash(3, at="INSERT INTO checkpoints"),
+    "before the commit of a batch": Crash(4, at=_COMMIT),
+    "as a batch is committed": Crash(4, at=_COMMIT, during=True),
+    "between two users": Crash(5, at="SET LOCAL synchronous_commit"),
+    "as a small table is written": Crash(at="INSERT INTO projections", during=True),
+    "while a unique index is built": Crash(at="CREATE UNIQUE INDEX events_event_id_key", during=True),
+    "between building an index and recording it": Crash(4, at="UPDATE runs SET dropped_indexes"),
+    "between the last index and the proof": Crash(at="COPY ( SELECT"),
+    "between the proof and its record": Crash(at="UPDATE runs SET status = %s"),
+    "as the proof's record is committed": Crash(2, at="SELECT pg_advisory_unlock_all"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed(moment: str, database: str, tmp_path: Path) -> None:
+    source = tmp_path / "workspace"
+    expected = workspace(source, users=2, events=120)
+
+    killed = migrate(source, database, MOMENTS[moment])
+    again = migrate(source, database)
+
+    assert killed.code == -9
+    assert (again.code, again.error) == (0, "")
+    assert_whole(database, expected)
