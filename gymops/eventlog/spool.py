@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+
+
+def _private() -> sqlite3.Connection:
+    """A database in a file without a name: nobody else can open it, and it ends with us, even killed."""
+    connection = sqlite3.connect("", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = OFF")
+    return connection
 
 
 class Unique:
     """The ids seen so far, on disk, for logs that do not keep their own ids unique."""
 
     def __init__(self) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)  # private, deleted on close
-        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection = _private()
         self._connection.execute("CREATE TABLE seen (id BLOB PRIMARY KEY) WITHOUT ROWID")
         self._connection.execute("BEGIN")
 
@@ -28,20 +32,15 @@ class Unique:
 
 
 class Spool:
-    """Small tables as they were at a log's high mark, on disk until they are written.
-
-    Private to this user (0700) and deleted on close.
-    """
+    """Small tables as they were at a log's high mark, on disk until they are written."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="gymops-")
-        self._connection = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection = _private()
         self._connection.execute(
             "CREATE TABLE rows (name TEXT, user_id TEXT, key TEXT, value TEXT, raw TEXT,"
             " PRIMARY KEY (name, user_id, key)) WITHOUT ROWID"
         )
+        self._connection.execute("BEGIN")
 
     def put(self, name: str, user_id: str, key: str, value: str, raw: str) -> bool:
         """Keep one row; False when the key is there already."""
@@ -59,6 +58,5 @@ class Spool:
         yield from self._connection.execute(sql, (name,))
 
     def close(self) -> None:
-        """Delete what was kept."""
+        """Forget all."""
         self._connection.close()
-        self._folder.cleanup()
