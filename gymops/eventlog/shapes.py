@@ -6,7 +6,6 @@ import sqlite3
 from dataclasses import dataclass
 
 from gymops.config import EventMapping
-from gymops.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -20,17 +19,23 @@ class Shape:
     event_type: str
     payload: str
     schema_version: str | None
+    rowid: str
+    """What the rowid is called; it gives the events their order."""
     extra: tuple[str, ...] = ()
     """Columns with no place of their own in the target; kept in its side column."""
     unique_ids: bool = True
     """Whether the table itself keeps event ids unique."""
 
-    def columns(self) -> str:
-        """The select list of ``event.Row`` decoding, as SQL."""
-        names = [self.event_id, self.timestamp, self.event_type, self.payload]
-        quoted = [quote(name) for name in names]
-        quoted.append(quote(self.schema_version) if self.schema_version else "1")
-        return ", ".join(["rowid", *quoted, *map(quote, self.extra)])
+    def columns(self) -> list[str]:
+        """SQL for each field of a row as ``event.Decoder`` wants it, the rowid first."""
+        names = [self.rowid, self.event_id, self.timestamp, self.event_type, self.payload]
+        fields = [column(name) for name in names]
+        fields.append(column(self.schema_version) if self.schema_version else "1")
+        return fields + [column(name) for name in self.extra]
+
+    def source(self) -> str:
+        """SQL for the table the columns are of."""
+        return f"{quote(self.table)} AS t"
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,13 @@ class SmallTable:
     """A table beside the events: what it is called and what its columns become in the target."""
 
     name: str
+    """In the target; the source may write it in another case."""
     columns: dict[str, tuple[str, str]]
     """Target column -> (kind, source column); kinds: text, text?, json, time, time?, bool."""
     extra: tuple[str, ...]
     rows: int
+    rowid: str | None
+    """What its rowid is called, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -86,40 +94,41 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
-    """Lower-case column name -> its name as declared."""
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-    return {name.lower(): name for (name,) in rows}
+def column(name: str) -> str:
+    """A column of the table ``t``. Without the prefix SQLite reads an unknown name as a text."""
+    return f"t.{quote(name)}"
 
 
-def recognise(connection: sqlite3.Connection, mapping: EventMapping | None) -> Shape | None:
-    if mapping is not None:
-        wanted = {
-            field: getattr(mapping, field)
-            for field in ("event_id", "timestamp", "event_type", "payload", "schema_version")
-        }
-        table = mapping.table
-        columns = _columns(connection, table)
-    else:
-        table = "events"
-        columns = _columns(connection, table)
-        wanted = {
-            "event_id": "event_id",
-            "timestamp": "timestamp",
-            "event_type": "event_type",
-            "payload": "payload" if "payload" in columns else "data",
-            "schema_version": "schema_version" if "schema_version" in columns else None,
-        }
+def stored_columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The columns that hold something, as declared; those computed when they are read do not."""
+    rows = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (0, 3)", (table,))
+    return [name for (name,) in rows]
+
+
+def recognise(connection: sqlite3.Connection, mapping: EventMapping | None) -> Shape | str:
+    """The shape of the event log, or in words what it lacks to be one.
+
+    Raises:
+        NoOrderError: it has the columns of a log, but does not keep the order of its events.
+    """
+    table = mapping.table if mapping else "events"
+    columns = _columns(connection, table)
+    if not columns:
+        return f"no table {table!r}"
+    wanted: dict[str, str | None] = {
+        field: getattr(mapping, field) if mapping else field
+        for field in ("event_id", "timestamp", "event_type", "payload", "schema_version")
+    }
+    if mapping is None:
+        wanted["payload"] = "payload" if "payload" in columns else "data"
+        wanted["schema_version"] = "schema_version" if "schema_version" in columns else None
     found = {field: columns.get(name.lower()) if name else None for field, name in wanted.items()}
-    if any(found[field] is None for field, name in wanted.items() if name):
-        return None
-    _check_rowid(connection, table)
-    order = connection.execute(
-        "SELECT name FROM pragma_table_info(?) WHERE pk = 1 AND upper(type) = 'INTEGER'"
-        " AND (SELECT count(*) FROM pragma_table_info(?) WHERE pk > 0) = 1",
-        (table, table),
-    ).fetchone()
-    used = {name for name in found.values() if name} | ({order[0]} if order else set())
+    lacking = [name for field, name in wanted.items() if name and found[field] is None]
+    if lacking:
+        return f"table {table!r} has no column {lacking[0]!r}"
+    rowid = _rowid(connection, table)
+    number = _integer_key(connection, table)
+    used = {name for name in found.values() if name} | ({number} if number else set())
     return Shape(
         name="mapping" if mapping else "titan" if wanted["payload"] == "payload" else "neon",
         table=table,
@@ -128,44 +137,87 @@ def recognise(connection: sqlite3.Connection, mapping: EventMapping | None) -> S
         event_type=str(found["event_type"]),
         payload=str(found["payload"]),
         schema_version=found["schema_version"],
-        extra=tuple(name for name in columns.values() if name not in used),
+        rowid=rowid,
+        extra=tuple(name for name in stored_columns(connection, table) if name not in used),
         unique_ids=_is_unique(connection, table, str(found["event_id"])),
     )
 
 
-def _check_rowid(connection: sqlite3.Connection, table: str) -> None:
+class NoOrderError(Exception):
+    """A table without rowids, or a view."""
+
+    def __init__(self, table: str, what: str) -> None:
+        super().__init__(f"{table!r} is {what}, and so does not keep the order of its events")
+        self.hint = (
+            f"copy it in order first: CREATE TABLE ordered AS SELECT * FROM {table} ORDER BY ...,"
+            " and name that table in gymops.toml under [migrate.events]"
+        )
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """Lower-case column name -> its name as declared; computed columns too."""
+    rows = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
+    return {name.lower(): name for (name,) in rows}
+
+
+def _rowid(connection: sqlite3.Connection, table: str) -> str:
+    """What the rowid is called: a column may have taken its usual name."""
+    if connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ? COLLATE NOCASE", (table,)
+    ).fetchone():
+        raise NoOrderError(table, "a view")
+    taken = _columns(connection, table)
+    free = next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+    name = free or _integer_key(connection, table)
+    if name is None:
+        raise NoOrderError(table, "a table whose columns hide its rowid")
     try:
-        connection.execute(f"SELECT rowid FROM {quote(table)} LIMIT 0")
+        connection.execute(f"SELECT {column(name)} FROM {quote(table)} AS t LIMIT 0")
     except sqlite3.OperationalError:
-        raise SourceError(
-            f"table {table} has no rowid, and so does not keep the order of its events",
-            hint=f"copy it in order first: CREATE TABLE ordered AS SELECT * FROM {table} ORDER BY ...,"
-            " and name that table in gymops.toml under [migrate.events]",
-        ) from None
+        raise NoOrderError(table, "a table WITHOUT ROWID") from None
+    return name
 
 
-def _is_unique(connection: sqlite3.Connection, table: str, column: str) -> bool:
+def _integer_key(connection: sqlite3.Connection, table: str) -> str | None:
+    """The column that is the rowid: the primary key alone, of type INTEGER, without an index of its own."""
+    keys = connection.execute(
+        "SELECT name, upper(type) FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)
+    ).fetchall()
+    indexed = connection.execute(
+        "SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
+    ).fetchone()
+    return keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" and not indexed else None
+
+
+def _is_unique(connection: sqlite3.Connection, table: str, name: str) -> bool:
     indexes = connection.execute(
         'SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial', (table,)
     ).fetchall()
     for (index,) in indexes:
         members = connection.execute("SELECT name FROM pragma_index_info(?)", (index,)).fetchall()
-        if members == [(column,)]:
+        if members == [(name,)]:
             return True
     return False
+
+
+def table_names(connection: sqlite3.Connection) -> list[str]:
+    """The tables of a database, without SQLite's own."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        " ORDER BY name"
+    )
+    return [name for (name,) in rows]
 
 
 def other_tables(
     connection: sqlite3.Connection, events: str
 ) -> tuple[tuple[SmallTable, ...], tuple[str, ...]]:
-    names = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-        " AND name <> ? ORDER BY name",
-        (events,),
-    ).fetchall()
+    """The tables beside the events that the target has a place for, and the names of the others."""
     tables: list[SmallTable] = []
     unknown: list[str] = []
-    for (name,) in names:
+    for name in table_names(connection):
+        if name.lower() == events.lower():
+            continue
         table = _small_table(connection, name)
         if table is None:
             unknown.append(name)
@@ -175,10 +227,11 @@ def other_tables(
 
 
 def _small_table(connection: sqlite3.Connection, name: str) -> SmallTable | None:
-    known = KNOWN_TABLES.get(name)
+    known = KNOWN_TABLES.get(name.lower())
     if known is None:
         return None
-    columns = _columns(connection, name)
+    stored = stored_columns(connection, name)
+    columns = {column.lower(): column for column in stored}
     found: dict[str, tuple[str, str]] = {}
     for target, (kind, candidates) in known.items():
         column = next((columns[candidate] for candidate in candidates if candidate in columns), None)
@@ -188,4 +241,8 @@ def _small_table(connection: sqlite3.Connection, name: str) -> SmallTable | None
             return None
     used = {column for _, column in found.values()}
     rows = connection.execute(f"SELECT count(*) FROM {quote(name)}").fetchone()[0]
-    return SmallTable(name, found, tuple(c for c in columns.values() if c not in used), rows)
+    try:
+        rowid = _rowid(connection, name)
+    except NoOrderError:
+        rowid = None
+    return SmallTable(name.lower(), found, tuple(c for c in stored if c not in used), rows, rowid)

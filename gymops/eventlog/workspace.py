@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gymops.config import EventMapping
-from gymops.errors import SourceError
+from gymops.errors import ConfigError, SourceError
 from gymops.eventlog.digest import LogDigest, RejectedHasher, Stream
 from gymops.eventlog.event import Decoder, Event, Row
 from gymops.eventlog.jsonb import BadJsonError, Payloads
 from gymops.eventlog.log import Progress, silent
+from gymops.eventlog.opening import check, is_database, show
 from gymops.eventlog.scan import DUPLICATE, Scan, scan
 from gymops.eventlog.shapes import Contents, SmallTable
 from gymops.eventlog.spool import Spool
-from gymops.eventlog.sqlite import SqliteFile, read_table
+from gymops.eventlog.sqlite import SqliteFile, Verbatim
 from gymops.eventlog.tables import TABLES
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -60,7 +61,7 @@ class SqliteLog:
 
     @property
     def name(self) -> str:
-        return str(self.source)
+        return show(self.source)
 
     def close(self) -> None:
         """Delete what was kept of the small tables."""
@@ -142,8 +143,8 @@ class SqliteLog:
         decoder, payloads = Decoder(user_id, contents.shape.extra), Payloads()
         with file.connection() as connection:
             for rowid in reading.scan.rejected:
-                columns, types, cells = file.verbatim(connection, contents.shape.table, rowid)
-                raw = next(file.batches(connection, contents.shape, after=rowid - 1, upto=rowid))
+                columns, types, cells = file.verbatim(connection, contents.shape, rowid)
+                raw = next(file.batches(connection, contents.shape, after=rowid - 1, upto=rowid), [])
                 reason = _reason(decoder, payloads, raw)
                 yield RejectedRow("events", rowid, reason, columns, types, cells)
 
@@ -159,36 +160,41 @@ class SqliteLog:
         return self._spool.raw_rows(name)
 
     def _read(self, file: SqliteFile, watch: int, progress: Progress) -> Reading:
-        rejected: list[RejectedRow] = []
         with file.connection() as connection:
             fingerprint = file.fingerprint()
+            kept: dict[str, Verbatim] = {}
 
             def keep(contents: Contents) -> None:
                 for table in contents.tables:
-                    for rowid, reason in self._keep(file, table, read_table(connection, table)):
-                        cells = file.verbatim(connection, table.name, rowid)
-                        rejected.append(RejectedRow(table.name, rowid, reason, *cells))
+                    verbatim = kept[table.name] = Verbatim(connection, table.name, table.rowid)
+                    rows = connection.execute(verbatim.select)
+                    self._spool.keep(table.name, rows, len(verbatim.names) + 2)
 
             contents = file.contents(connection, keep)
+        rejected: list[RejectedRow] = []
+        for table in contents.tables:
+            rejected += self._digest_table(file.user_id, table, kept[table.name])
+            self._spool.forget(table.name)
         reading = Reading(file, fingerprint, contents, rejected)
         reading.scan = scan(file, contents, watch=watch, progress=progress)
         return reading
 
-    def _keep(
-        self,
-        file: SqliteFile,
-        table: SmallTable,
-        rows: Iterator[tuple[int, dict[str, object], dict[str, object]]],
-    ) -> list[tuple[int, str]]:
+    def _digest_table(self, user_id: str, table: SmallTable, verbatim: Verbatim) -> Iterator[RejectedRow]:
+        """Bring the rows of a small table into the target's form; yield those that have none."""
         encode: Callable[..., tuple[str, str, str]] = TABLES[table.name].encode
-        bad = []
-        for rowid, known, extra in rows:
+        for codes, rowid, *cells in self._spool.kept(table.name):
+            values = verbatim.values(codes, cells)
+            known = {target: values[source] for target, (_, source) in table.columns.items()}
+            extra = {name: values[name] for name in table.extra}
             try:
-                if not self._spool.put(table.name, file.user_id, *encode(known, extra)):
-                    bad.append((rowid, "a duplicate of an earlier row's key"))
+                if self._spool.put(table.name, user_id, *encode(known, extra)):
+                    continue
+                reason = "a duplicate of an earlier row's key"
             except ValueError as error:
-                bad.append((rowid, str(error)))
-        return bad
+                reason = str(error)
+            yield RejectedRow(
+                table.name, rowid, reason, verbatim.names, verbatim.types(codes), verbatim.cells(cells)
+            )
 
 
 def find_logs(
@@ -200,47 +206,82 @@ def find_logs(
         SourceError: nothing is there, nothing in it is an event log, or a user has two.
     """
     if not source.is_dir():
-        return [SqliteFile(source, user_id, mapping)], []
+        check(source)
+        return [SqliteFile(source, _checked(user_id), mapping)], []
     logs: list[SqliteFile] = []
     ignored: list[str] = []
-    for entry in sorted(source.iterdir()):
+    for entry in _listed(source):
         if not entry.is_dir():
-            if entry.suffix in SUFFIXES:
-                ignored.append(f"{entry.name} (a database beside the users' folders)")
+            if entry.suffix.lower() in SUFFIXES or is_database(entry):
+                ignored.append(f"{show(entry)} (a database beside the users' folders)")
             continue
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError:
-            raise SourceError(
-                f"{entry!r}: a folder name that is no UTF-8", hint="rename the folder"
-            ) from None
-        files = sorted(file for file in entry.iterdir() if file.suffix in SUFFIXES and file.is_file())
-        found = [SqliteFile(file, entry.name, mapping) for file in files]
-        if len(found) > 1:
-            others = [log for log in found if not log.is_event_log()]
-            ignored += [f"{entry.name}/{log.path.name} (no event log)" for log in others]
-            found = [log for log in found if log not in others]
-        if len(found) > 1:
-            names = " and ".join(log.path.name for log in found)
-            raise SourceError(
-                f"{entry}: two logs for one user: {names}",
-                hint="move the one that is not the app's out of the folder",
-            )
-        if not found:
-            ignored.append(f"{entry.name}/ (no database)")
+        found, left = _of_one_user(entry, mapping)
         logs += found
+        ignored += left
     if not logs:
         raise SourceError(
-            f"{source}: no databases: expected {source}/<user id>/<name>.db",
+            f"{show(source)}: no databases: expected {show(source)}/<user id>/<name>.db",
             hint="name one file, or the directory that holds one folder per user",
         )
     return logs, ignored
 
 
+def _of_one_user(folder: Path, mapping: EventMapping | None) -> tuple[list[SqliteFile], list[str]]:
+    try:
+        user_id = folder.name.encode().decode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"{show(folder)}: a folder name that is no UTF-8", hint="rename the folder"
+        ) from None
+    files = [file for file in _listed(folder) if not file.is_dir()]
+    named = [file for file in files if file.suffix.lower() in SUFFIXES]
+    unnamed = [file for file in files if file not in named and is_database(file)]
+    if not named:
+        named, unnamed = unnamed, []
+    ignored = [f"{show(file)} (a database under another name than *.db)" for file in unnamed]
+    found = [SqliteFile(file, user_id, mapping) for file in named]
+    if len(found) > 1:
+        others = [log for log in found if not log.is_event_log()]
+        if len(others) < len(found):
+            ignored += [f"{show(log.path)} (no event log)" for log in others]
+            found = [log for log in found if log not in others]
+    if len(found) > 1:
+        names = " and ".join(show(Path(log.path.name)) for log in found)
+        raise SourceError(
+            f"{show(folder)}: two logs for one user: {names}",
+            hint="move the one that is not the app's out of the folder",
+        )
+    if not found:
+        ignored.append(f"{show(folder)} (no database in it)")
+    return found, ignored
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{show(folder)}: {error.strerror}", hint="check its permissions") from error
+
+
+def _checked(user_id: str) -> str:
+    """A user id that PostgreSQL can hold.
+
+    Raises:
+        ConfigError: it is empty or no UTF-8.
+    """
+    try:
+        user_id.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("the user id is no UTF-8", hint="name another with --user") from None
+    if not user_id:
+        raise ConfigError("the user id is empty", hint="name one with --user, or leave the option out")
+    return user_id
+
+
 def _reason(decoder: Decoder, payloads: Payloads, raw: list[tuple[object, ...]]) -> str:
     rows, bad = decoder.decode(raw)
-    if bad:
-        return bad[0].reason
+    if bad or not rows:
+        return bad[0].reason if bad else "gone since"
     try:
         payloads.canonical(rows[0][3], rows[0][4])
     except BadJsonError as error:
