@@ -20,11 +20,11 @@ from typing import Any
 MAX_DEPTH = 512
 """Levels of nesting we read. JSONB itself takes several thousand; Python's parser does not."""
 MAX_BYTES = 0x0FFF_FFFF
-"""JSONB's own limit for the elements of one value, in bytes."""
+"""JSONB's own limit for the elements of one value, in bytes of UTF-8."""
 MAX_INTEGER_DIGITS = 131_072
 MAX_SCALE = 16_383
-_FAR_EXPONENT = 9
-"""Digits of an exponent that no ``numeric`` can have."""
+MAX_EXPONENT = 1_073_741_822
+"""Beyond it ``numeric`` refuses even a zero."""
 
 
 class BadJsonError(ValueError):
@@ -37,17 +37,33 @@ def canonical(text: str) -> tuple[str, bool]:
     Raises:
         BadJsonError: with the reason in plain words.
     """
-    if len(text) > MAX_BYTES:
+    if len(text) > MAX_BYTES // 4 and len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise BadJsonError(f"larger than JSONB holds ({MAX_BYTES} bytes)")
     _check_depth(text)
+    try:
+        return _canonical(text)
+    except RecursionError:
+        return _on_a_stack_of_its_own(text)
+
+
+def _canonical(text: str) -> tuple[str, bool]:
     reader = _Reader()
     try:
         value = reader.decoder.decode(text)
-    except RecursionError:
-        raise BadJsonError(f"nested deeper than {MAX_DEPTH} levels") from None
     except json.JSONDecodeError as error:
         raise BadJsonError(f"invalid JSON: {error.msg} at character {error.pos}") from None
     return _text(value), reader.repeated
+
+
+def _on_a_stack_of_its_own(text: str) -> tuple[str, bool]:
+    """Called from deep inside something: a payload must not be good here and bad there."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            return thread.submit(_canonical, text).result()
+        except RecursionError:
+            raise BadJsonError("nested deeper than this Python reads") from None
 
 
 def number(text: str) -> str:
@@ -58,9 +74,10 @@ def number(text: str) -> str:
     """
     sign, whole, fraction, exponent = _NUMBER.fullmatch(text).groups("")  # type: ignore[union-attr]
     if exponent:
-        if len(exponent.lstrip("+-").lstrip("0")) > _FAR_EXPONENT:
+        far = exponent.lstrip("+-0")  # int() itself reads 4,300 digits, zeros included
+        if len(far) > 10 or int(far or 0) > MAX_EXPONENT:
             raise BadJsonError("a number beyond what JSONB holds")
-        shift = int(exponent)
+        shift = -int(far or 0) if exponent[0] == "-" else int(far or 0)
         scale = max(len(fraction) - shift, 0)
         digits = whole + fraction
         if digits.strip("0") == "":
@@ -80,7 +97,8 @@ def number(text: str) -> str:
 
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+# A string (or its beginning, if it never ends) or a bracket. Possessive: linear on hostile text.
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{])|([\]}])', re.DOTALL)
 
 
 def _check_depth(text: str) -> None:
@@ -180,6 +198,11 @@ def _print(value: Any, out: Callable[[str], None]) -> None:
 # numbers that are not negative zero. Everything else takes the exact path above.
 _PLAIN = r'("[^"\\\x00-\x1f]*"|-?[1-9][0-9]{0,99}(?:\.[0-9]{1,99})?|0(?:\.[0-9]{1,99})?|true|false|null)'
 _SHAPES = 4
+"""Shapes tried per event type: more would cost what they save."""
+_TRIES = 16
+"""Payloads of an event type looked at in vain before its shapes are given up."""
+_TYPES = 256
+"""Event types whose shapes are kept; memory stays flat when every event has a type of its own."""
 _KEYS = 40
 
 
@@ -193,12 +216,17 @@ class Payloads:
     """
 
     def __init__(self) -> None:
-        self._shapes: dict[str, list[tuple[Callable[[str], Any], str, tuple[int, ...]]]] = {}
+        self._shapes: dict[str, list[_Shape]] = {}
+        self._tries: dict[str, int] = {}
         self.repeated = 0
         """Payloads in which an object repeats a key."""
 
     def canonical(self, event_type: str, text: str) -> str:
-        """Return JSONB's text for one payload; ``event_type`` finds its shape sooner."""
+        """Return JSONB's text for one payload; ``event_type`` finds its shape sooner.
+
+        Raises:
+            BadJsonError: with the reason in plain words.
+        """
         shapes = self._shapes.get(event_type, ())
         for match, template, order in shapes:
             found = match(text)
@@ -212,15 +240,32 @@ class Payloads:
         return result
 
     def _learn(self, event_type: str, text: str) -> None:
-        members = json.loads(text, parse_int=str)
-        if not isinstance(members, dict) or not 0 < len(members) <= _KEYS:
+        tries = self._tries.get(event_type, 0)
+        if tries >= _TRIES or (not tries and len(self._tries) >= _TYPES):
             return
-        names = {name: encode_basestring(name) for name in members}
-        pattern = ", ?".join(re.escape(names[name]) + ": ?" + _PLAIN for name in members)
-        match = re.compile(r"\{" + pattern + r"\}").fullmatch
-        if match(text):
-            order = sorted(members, key=_key_order)
-            places = {name: index for index, name in enumerate(members, 1)}
-            template = "{" + ", ".join(names[name].replace("%", "%%") + ": %s" for name in order) + "}"
-            shape = (match, template, tuple(places[name] for name in order))
+        self._tries[event_type] = tries + 1
+        shape = _shape(text)
+        if shape:
             self._shapes.setdefault(event_type, []).append(shape)
+
+
+_Shape = tuple[Callable[[str], Any], str, tuple[int, ...]]
+"""Matches the text of a payload, the canonical text with %s for each value, and which group goes where."""
+
+
+def _shape(text: str) -> _Shape | None:
+    """The shape of a flat object in plain form, if valid JSON is one."""
+    if text.count("{") != 1 or "[" in text:  # nested, or at least not worth a closer look
+        return None
+    members = json.loads(text, parse_int=str)
+    if not isinstance(members, dict) or not 0 < len(members) <= _KEYS:
+        return None
+    names = {name: encode_basestring(name) for name in members}
+    pattern = ", ?".join(re.escape(names[name]) + ": ?" + _PLAIN for name in members)
+    match = re.compile(r"\{" + pattern + r"\}").fullmatch
+    if not match(text):
+        return None
+    order = sorted(members, key=_key_order)
+    places = {name: index for index, name in enumerate(members, 1)}
+    template = "{" + ", ".join(names[name].replace("%", "%%") + ": %s" for name in order) + "}"
+    return match, template, tuple(places[name] for name in order)

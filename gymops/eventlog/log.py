@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from gymops.eventlog.digest import LogDigest
+from gymops.eventlog.digest import LogDigest, Stream
 from gymops.eventlog.event import Event
 
 Progress = Callable[[int], None]
@@ -30,6 +30,10 @@ class EventLog(Protocol):
 
     def events(self, user_id: str) -> Iterator[Event]:
         """One user's events in order."""
+        ...
+
+    def side_streams(self) -> Mapping[str, Stream] | None:
+        """The streams of the events' side column by user, of those who have one; None: it keeps none."""
         ...
 
     def tables(self) -> frozenset[str]:

@@ -125,11 +125,11 @@ class PostgresLog:
                 hasher.add(user_id, table, columns, types, cells)
         return hasher.result()
 
-    def side_streams(self) -> Mapping[str, Stream]:
-        """The streams of the side column, of the users whose events have one."""
+    def side_streams(self) -> Mapping[str, Stream] | None:
+        """The streams of the side column, of the users whose events have one; a foreign schema has none."""
         connection = self.connection
         if self._foreign is not None:
-            return {}
+            return None
         with translated(), snapshot(connection):
             return dict(self._streams(SIDE_RECORDS, silent))
 

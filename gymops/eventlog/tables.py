@@ -6,10 +6,12 @@ what it means for a payload, and a row of any table can be compared, kept and se
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, LiteralString
+from unicodedata import normalize
 
 from gymops.eventlog import jsonb
 from gymops.eventlog.event import side_column, timestamp
@@ -101,41 +103,81 @@ class TableDifference:
         return not (self.missing or self.extra or self.changed)
 
 
-def compare(a: Iterator[tuple[str, str, str]], b: Iterator[tuple[str, str, str]]) -> TableDifference:
-    """Merge two sorted streams of (user_id, key, value) and count what differs."""
+def compare(
+    a: Iterator[tuple[str, str, str]], b: Iterator[tuple[str, str, str]], table: Table | None = None
+) -> TableDifference:
+    """Merge two sorted streams of (user_id, key, value) and count what differs.
+
+    ``table`` gives the columns their names.
+    """
     rows_a = rows_b = missing = extra = changed = 0
     first: str | None = None
     left, right = next(a, None), next(b, None)
     while left or right:
-        where = left[:2] if left else None
-        other = right[:2] if right else None
-        side = (
-            0 if where == other else -1 if other is None or (where and _order(where) < _order(other)) else 1
-        )
-        kind = None
-        if side == 0 and left and right and left[2] != right[2]:
-            changed += 1
-            kind = "changed"
-        elif side < 0:
+        # Which side stands at the lower place; both when it is the same.
+        take_a = right is None or (left is not None and _order(left) <= _order(right))
+        take_b = left is None or (right is not None and _order(right) <= _order(left))
+        if left and right and take_a and take_b:
+            if left[2] != right[2]:
+                changed += 1
+                first = first or f"changed: {_place(left)}, {_changed(left[2], right[2], table)}"
+        elif left and take_a:
             missing += 1
-            kind = "missing"
-        elif side > 0:
+            first = first or f"missing: {_place(left)}"
+        elif right:
             extra += 1
-            kind = "extra"
-        if kind and first is None:
-            at = left if side <= 0 else right
-            first = f"{kind}: user {at[0]!r}, key {at[1]}" if at else None
-        if side <= 0:
+            first = first or f"extra: {_place(right)}"
+        if take_a:
             rows_a += 1
             left = next(a, None)
-        if side >= 0:
+        if take_b:
             rows_b += 1
             right = next(b, None)
     return TableDifference(rows_a, rows_b, missing, extra, changed, first)
 
 
-def _order(place: tuple[str, str]) -> tuple[bytes, bytes]:
-    return place[0].encode(), place[1].encode()
+def excerpts(a: str, b: str, width: int = 120) -> tuple[str, str]:
+    """Two texts as people can tell them apart: cut to where they differ, escaped where they look alike."""
+    pairs = zip(a, b, strict=False)
+    at = next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(a), len(b)))
+    start = max(at - width // 3, 0) if max(len(a), len(b)) > width else 0
+    shown = [
+        ("..." if start else "") + text[start : start + width] + ("..." if len(text) > start + width else "")
+        for text in (a, b)
+    ]
+    alike = normalize("NFKC", shown[0]) == normalize("NFKC", shown[1])
+    if alike or not "".join(shown).isprintable():
+        shown = [ascii(text) for text in shown]
+    return shown[0], shown[1]
+
+
+def _order(row: tuple[str, str, str]) -> tuple[bytes, bytes]:
+    return row[0].encode(), row[1].encode()
+
+
+def _place(row: tuple[str, str, str]) -> str:
+    return f"user {row[0]!r}, key {row[1]}"
+
+
+def _changed(a: str, b: str, table: Table | None) -> str:
+    """Which column of two values (texts of JSONB arrays) differs first, and how."""
+    names = [*table.value, "extra"] if table else []
+    for name, left, right in zip(names, _items(a), _items(b), strict=False):
+        if left != right:
+            left, right = excerpts(left, right)
+            return f"{name}: {left} in A, {right} in B"
+    left, right = excerpts(a, b)
+    return f"{left} in A, {right} in B"
+
+
+def _items(array: str) -> Iterator[str]:
+    """The texts of the items of a JSONB array."""
+    decoder = json.JSONDecoder(parse_int=str, parse_float=str)
+    at = 1
+    while at < len(array) - 1:
+        end = decoder.raw_decode(array, at)[1]
+        yield array[at:end]
+        at = end + len(", ")
 
 
 def _join(values: list[str]) -> str:
@@ -191,5 +233,9 @@ def _read(array: LiteralString, index: LiteralString, kind: str) -> LiteralStrin
         return f"nullif({item}, 'null')" if kind.endswith("?") else item
     text = f"{array}->>{index}"
     if kind.startswith("time"):
-        return f"{_EPOCH} + ({text})::bigint * interval '1 microsecond'"
+        # PostgreSQL multiplies an interval in floating point: exact in these two parts, not in one.
+        return (
+            f"{_EPOCH} + ({text})::bigint / 86400000000 * interval '24 hours'"
+            f" + ({text})::bigint % 86400000000 * interval '1 microsecond'"
+        )
     return f"({text})::boolean" if kind == "bool" else text
