@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 2
 
-.PHONY: demo test test-long soak check bench wheel lock clean
+.PHONY: demo test test-long soak check bench picture wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
@@ -27,6 +27,9 @@ check: $(VENV)/.installed-dev ## ruff, mypy strict, import-linter
 
 bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
+
+picture: $(VENV)/.installed-dev ## docs/demo.svg, from a real run
+	$(BIN)/python -m tests.picture
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
