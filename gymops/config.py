@@ -46,18 +46,17 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
     """Read the settings; ``flags`` that are not None win over everything else.
 
     Raises:
-        ConfigError: the file is missing though named, is no TOML, or holds an unknown key.
+        ConfigError: the file is missing though named, is no TOML, or holds what we do not know.
     """
     environ = os.environ if environ is None else environ
     named = file or (Path(environ["GYMOPS_CONFIG"]) if environ.get("GYMOPS_CONFIG") else None)
-    if named is not None and not named.is_file():
-        raise ConfigError(f"{named}: no such file", hint="gymops init writes a commented gymops.toml")
     where = named or Path(FILE)
-    document = _read(where) if where.is_file() else {}
+    document = _read(where, optional=named is None)
     _known(document, {"home", "postgres_bin", "environments", "migrate"}, str(where))
     values: dict[str, Any] = {"environ": environ, "databases": _databases(document, where)}
     for name in ("home", "postgres_bin"):
-        value = flags.get(name) or environ.get(f"GYMOPS_{name.upper()}") or document.get(name)
+        written = _text(document[name], f"{where}: {name}") if name in document else None
+        value = flags.get(name) or environ.get(f"GYMOPS_{name.upper()}") or written
         if value:
             values[name] = Path(value)
     migrate = document.get("migrate", {})
@@ -88,18 +87,28 @@ def resolve(settings: Settings, place: str) -> str:
     return value
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, *, optional: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except FileNotFoundError:
+        if optional:
+            return {}
+        raise ConfigError(
+            f"{file}: no such file", hint="gymops init writes a commented gymops.toml"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(
+            f"{file}: not valid TOML: {error}", hint="gymops init in an empty directory writes one to compare"
+        ) from None
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+        raise ConfigError(
+            f"{file}: cannot be read: {error.strerror}", hint="check the path and its permissions"
+        ) from None
 
 
 def _known(section: Any, keys: set[str] | frozenset[str], where: str) -> None:
     if not isinstance(section, dict):
-        raise ConfigError(f"{where}: a table is expected")
+        raise ConfigError(f"{where}: a table is expected", hint="write it as [name], and its keys below it")
     unknown = sorted(set(section) - keys)
     if unknown:
         raise ConfigError(
@@ -109,7 +118,8 @@ def _known(section: Any, keys: set[str] | frozenset[str], where: str) -> None:
 
 def _databases(document: dict[str, Any], where: Path) -> dict[str, str]:
     environments = document.get("environments", {})
-    _known(environments, set(environments) if isinstance(environments, dict) else set(), str(where))
+    title = f"{where}: [environments]"
+    _known(environments, set(environments) if isinstance(environments, dict) else set(), title)
     databases = {}
     for name, section in environments.items():
         _known(section, {"database"}, f"{where}: [environments.{name}]")
@@ -124,10 +134,12 @@ def _mapping(section: Any, where: Path) -> EventMapping:
     missing = sorted(_EVENT_FIELDS - {"schema_version"} - set(section))
     if missing:
         raise ConfigError(f"{title}: {missing[0]} is missing", hint="name the table and each column")
-    return EventMapping(**{name: _text(value, f"{title}.{name}") for name, value in section.items()})
+    return EventMapping(
+        **{name: _text(value, f"{where}: migrate.events.{name}") for name, value in section.items()}
+    )
 
 
 def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{where}: a text is expected")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ConfigError(f"{where}: a text is expected", hint='write it in quotes: key = "value"')
     return value

@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         uri = real.as_uri() + ("?mode=ro&immutable=1" if immutable else "?mode=ro")
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            for setting in ("query_only = 1", "trusted_schema = 0", "cell_size_check = 1", "mmap_size = 0"):
+            for setting in ("query_only = 1", "cell_size_check = 1", "mmap_size = 0"):
                 connection.execute(f"PRAGMA {setting}")
             _whole(connection, path, real)
             yield connection
