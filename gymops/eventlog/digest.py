@@ -21,6 +21,9 @@ payload          the byte 1, then ``payload::jsonb::text`` in UTF-8
 source_event_id  UTF-8; NULL where event_id is the source's own id
 ================ ======================================================================
 
+An id that is no UUID is kept as source_event_id; its event_id is the UUIDv5, in the namespace
+8f0c1c3e-6a0e-5c55-9d6f-0d3b3f6f2a71, of ``<bytes of user_id>:<user_id><id>``, such as ``5:aliceset-1``.
+
 **Chunk.** 1,024 consecutive records of one user, the last chunk being what is left:
 ``SHA-256(0x00 || records)``.
 
@@ -201,10 +204,10 @@ def fold(chunks: Iterable[bytes]) -> bytes:
 class RejectedHasher:
     """The digest of rejected rows: what they held, per user and table in the order of the source.
 
-    A row is, per column, its name, SQLite type and bytes (NULL as length -1), every field preceded by
-    its length, after the number of columns. The digest is ``SHA-256(0x03 || groups)``, groups sorted by
-    the bytes of (user_id, table), each as user_id, table, number of rows (64-bit) and the SHA-256 of its
-    rows. Neither the rowid nor the reason is part of it.
+    A row is the number of its columns (32-bit), then per column its name, SQLite type and bytes, every
+    field preceded by its length (32-bit, -1 for NULL). The digest is ``SHA-256(0x03 || groups)``, groups
+    sorted by the bytes of (user_id, table), each as user_id and table (with their lengths), number of
+    rows (64-bit) and the SHA-256 of its rows. Neither the rowid nor the reason is part of it.
     """
 
     def __init__(self) -> None:
