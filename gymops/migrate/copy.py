@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ import psycopg
 
 from gymops.eventlog.event import Row
 from gymops.eventlog.tables import TABLES, Table
-from gymops.eventlog.workspace import RejectedRow, SqliteLog
+from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate.plan import UserPlan
+from gymops.migrate.rejects import RejectedRows, renumber
 from gymops.pg.connection import translated
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -46,13 +47,6 @@ SET run_id = excluded.run_id, source_rowid = excluded.source_rowid, events = exc
     rejected = excluded.rejected, updated_at = excluded.updated_at
 """
 
-_REJECT = """
-INSERT INTO rejected_events
-    (user_id, source_table, source_rowid, reason, columns, types, cells, rejected_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (user_id, source_table, source_rowid) DO NOTHING
-"""
-
 
 def copy_user(
     connection: Connection,
@@ -72,6 +66,8 @@ def copy_user(
     position = user.already_there
     encode = Encoder(user.user_id)
     batches = source.rows(user.user_id, after=user.after_rowid)
+    if user.rejected:
+        renumber(connection, source, user.user_id, check)
     rejected = RejectedRows(source, user.user_id)
     ended = user.already_there >= user.events
     rowid = user.after_rowid
@@ -103,30 +99,6 @@ def copy_user(
             check()
         progress(position - before)
     return position - user.already_there
-
-
-class RejectedRows:
-    """A user's rejected rows, written along with the batches they lie between."""
-
-    def __init__(self, source: SqliteLog, user_id: str) -> None:
-        self._user_id = user_id
-        self._rows: Iterator[RejectedRow] = source.rejected(user_id)
-        self._next = next(self._rows, None)
-        self.passed = 0
-        """How many there are now, those of earlier runs among them."""
-
-    @property
-    def left(self) -> bool:
-        return self._next is not None
-
-    def write(self, connection: Connection, *, upto: int | None, now: datetime) -> None:
-        """Write those up to an event's rowid, or all that are left."""
-        while self._next and (upto is None or self._next.table != "events" or self._next.rowid <= upto):
-            row = self._next
-            values = (row.table, row.rowid, row.reason, row.columns, row.types, row.cells, now)
-            connection.execute(_REJECT, (self._user_id, *values))
-            self.passed += 1
-            self._next = next(self._rows, None)
 
 
 def write_table(connection: Connection, source: SqliteLog, name: str, check: Callable[[], None]) -> None:

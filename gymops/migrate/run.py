@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from gymops.clock import Clock
-from gymops.errors import Interrupted
+from gymops.errors import GymopsError, Interrupted
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.scan import no_collector, peak_rss
 from gymops.eventlog.workspace import SqliteLog
@@ -154,15 +154,19 @@ class _Job:
                 rowids.check(user_id)
                 self.check()
 
-            written += copy.copy_user(
-                connection,
-                source,
-                user,
-                run_id=self.run_id,
-                now=self.clock.now,
-                check=check,
-                progress=self.observer.advance,
-            )
+            try:
+                written += copy.copy_user(
+                    connection,
+                    source,
+                    user,
+                    run_id=self.run_id,
+                    now=self.clock.now,
+                    check=check,
+                    progress=self.observer.advance,
+                )
+            except GymopsError:
+                rowids.check(user.user_id)  # may explain it: rows that we did not plan with
+                raise
         for name, table in agreed.tables.items():
             if table.to_write:
                 copy.write_table(connection, source, name, self.check)

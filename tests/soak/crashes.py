@@ -12,9 +12,9 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import time
 import traceback
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate import copy, run
 from gymops.pg import schema
 
-__all__ = ["Crash", "Expected", "alembic", "append", "assert_whole", "migrate", "workspace"]
+__all__ = ["Crash", "Expected", "Migration", "alembic", "append", "assert_whole", "migrate", "workspace"]
 
 # Imported here, before the children are forked from this module's server, so that none pays for it.
 alembic = schema.history
@@ -70,28 +70,66 @@ class Quiet:
     def advance(self, done: int) -> None: ...
 
 
-def migrate(
-    source: Path,
-    url: str,
-    crash: Crash | None = None,
-    *,
-    batch: int = 40,
-    index_from: int = 1,
-    before_start: Callable[[], None] | None = None,
-    timeout: float = 60.0,
-) -> Outcome:
-    """Run one migration in a child; with ``crash``, it kills itself there (if it gets so far)."""
-    receive, send = _context.Pipe(duplex=False)
-    child = _context.Process(target=_child, args=(send, source, url, crash, batch, index_from, before_start))
-    child.start()
-    send.close()
-    outcome = Outcome(0)
-    with suppress(EOFError):  # killed before it could say anything
-        outcome = receive.recv()
-    child.join(timeout)
-    assert child.exitcode is not None, "the migration hangs"
-    outcome.code = child.exitcode
-    return outcome
+class Migration:
+    """A migration in a process of its own; with ``crash``, it sends itself a signal there."""
+
+    def __init__(
+        self,
+        source: Path,
+        url: str,
+        crash: Crash | None = None,
+        *,
+        batch: int = 40,
+        index_from: int = 1,
+        quarantine: bool = True,
+    ) -> None:
+        self._receive, send = _context.Pipe(duplex=False)
+        arguments = (send, source, url, crash, batch, index_from, quarantine)
+        self._child = _context.Process(target=_child, args=arguments)
+        self._child.start()
+        send.close()
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does, wherever it is."""
+        self._child.kill()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self._signal(signal.SIGINT)
+
+    def stopped(self, timeout: float = 30.0) -> Migration:
+        """Wait until it has stopped itself (SIGSTOP)."""
+        deadline = time.monotonic() + timeout
+        while Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < deadline, "it does not stop"
+            assert self._child.is_alive(), self.ended()
+            time.sleep(0.005)
+        return self
+
+    def go_on(self) -> Migration:
+        """Let it run again."""
+        self._signal(signal.SIGCONT)
+        return self
+
+    def ended(self, timeout: float = 60.0) -> Outcome:
+        """Wait until it has ended, and see how."""
+        outcome = Outcome(0)
+        with suppress(EOFError):  # killed before it could say anything
+            assert self._receive.poll(timeout), "the migration hangs"
+            outcome = self._receive.recv()
+        self._child.join(timeout)
+        assert self._child.exitcode is not None, "the migration hangs"
+        outcome.code = self._child.exitcode
+        return outcome
+
+    def _signal(self, number: int) -> None:
+        assert self._child.pid
+        os.kill(self._child.pid, number)
+
+
+def migrate(source: Path, url: str, crash: Crash | None = None, **options: Any) -> Outcome:
+    """Run one migration to its end, whatever that is."""
+    return Migration(source, url, crash, **options).ended()
 
 
 def _child(
@@ -101,19 +139,17 @@ def _child(
     crash: Crash | None,
     batch: int,
     index_from: int,
-    before_start: Callable[[], None] | None,
+    quarantine: bool,
 ) -> None:
     copy.BATCH_EVENTS, copy._WRITE, sqlite.BATCH_ROWS = batch, 8, 16
     outcome = Outcome(0)
     _count_steps(outcome, crash)
-    if before_start:
-        before_start()
     try:
         log = SqliteLog(source)
         report = run.run(
             log,
             url,
-            options=run.Options(quarantine=True, index_from=index_from),
+            options=run.Options(quarantine=quarantine, index_from=index_from),
             confirm=lambda _: True,
             clock=SystemClock(),
             observer=Quiet(),
@@ -123,7 +159,7 @@ def _child(
         outcome.code = 0 if report.proof.equal else 3
         outcome.error = "" if report.proof.equal else str(report.proof.first_difference)
     except GymopsError as error:
-        outcome.code, outcome.error = error.exit_code, error.message
+        outcome.code, outcome.error = error.exit_code, f"{error.message}; {error.hint}"
     except KeyboardInterrupt:
         outcome.code, outcome.error = 130, "interrupted"
     except BaseException:  # noqa: BLE001
@@ -181,8 +217,8 @@ def _file(path: Path, user: str, events: int, *, neon: bool) -> Expected:
     connection = sqlite3.connect(path)
     if neon:
         connection.execute(
-            "CREATE TABLE events (event_id TEXT PRIMARY KEY, event_type TEXT, timestamp TEXT, data TEXT,"
-            " created_at TEXT)"
+            # Without any index VACUUM renumbers the rows.
+            "CREATE TABLE events (event_id TEXT, event_type TEXT, timestamp TEXT, data TEXT, created_at TEXT)"
         )
     else:
         connection.execute(
