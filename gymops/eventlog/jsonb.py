@@ -47,12 +47,27 @@ def canonical(text: str) -> tuple[str, bool]:
 
 
 def _canonical(text: str) -> tuple[str, bool]:
-    reader = _Reader()
+    repeated: list[bool] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeated.append(True)
+            for pair in pairs:  # JSONB refuses what it cannot hold even in a member it then drops
+                _text(list(pair))
+        return found
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=members,
+        parse_float=_read_number,
+        parse_int=_read_number,
+        parse_constant=_refuse_constant,
+    )
     try:
-        value = reader.decoder.decode(text)
+        value = decoder.decode(text)
     except json.JSONDecodeError as error:
         raise BadJsonError(f"invalid JSON: {error.msg} at character {error.pos}") from None
-    return _text(value), reader.repeated
+    return _text(value), bool(repeated)
 
 
 def _on_a_stack_of_its_own(text: str) -> tuple[str, bool]:
@@ -118,27 +133,6 @@ class _Number(str):
     __slots__ = ()
 
 
-class _Reader:
-    """Reads JSON keeping each number's digits, and notices repeated keys."""
-
-    def __init__(self) -> None:
-        self.repeated = False
-        self.decoder = json.JSONDecoder(
-            object_pairs_hook=self._object,
-            parse_float=_read_number,
-            parse_int=_read_number,
-            parse_constant=_refuse_constant,
-        )
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            self.repeated = True
-            for pair in pairs:  # JSONB refuses what it cannot hold even in a member it then drops
-                _text(list(pair))
-        return members
-
-
 def _read_number(text: str) -> _Number:
     return _Number(number(text))
 
@@ -194,9 +188,14 @@ def _print(value: Any, out: Callable[[str], None]) -> None:
         out("null" if value is None else "true" if value else "false")
 
 
-# A flat object's values, in forms that are their own canonical text: strings without escapes, plain
-# numbers that are not negative zero. Everything else takes the exact path above.
-_PLAIN = r'("[^"\\\x00-\x1f]*"|-?[1-9][0-9]{0,99}(?:\.[0-9]{1,99})?|0(?:\.[0-9]{1,99})?|true|false|null)'
+# An object's values in forms that are their own canonical text, escapes apart: strings, plain numbers that
+# are not negative zero, literals, and lists of strings and numbers. Possessive, so that no text, however
+# odd, is looked at twice. Everything else takes the exact path above.
+_PIECE = r'[^"\\\x00-\x1f]*+'
+_STRING = rf'"{_PIECE}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PIECE})*+"'
+_PLAIN_NUMBER = r"-?[1-9][0-9]{0,99}+(?:\.[0-9]{1,99}+)?+|0(?:\.[0-9]{1,99}+)?+"
+_SCALAR = rf"{_STRING}|{_PLAIN_NUMBER}|true|false|null"
+_VALUE = rf"({_SCALAR}|\[(?:(?:{_SCALAR})(?:, (?:{_SCALAR}))*+)?+\])"
 _SHAPES = 4
 """Shapes tried per event type: more would cost what they save."""
 _TRIES = 16
@@ -209,7 +208,7 @@ _KEYS = 40
 class Payloads:
     """``canonical`` for many payloads of few shapes, about three times as fast.
 
-    An application writes the same few objects over and over, so the shape of each new flat object is
+    An application writes the same few objects over and over, so the shape of each new object is
     learned as a regular expression over its whole text. A payload that matches one is valid JSON of
     that shape by construction, and printing it is a matter of putting its members in order; one that
     matches none takes the exact path. Both give the same text.
@@ -231,7 +230,11 @@ class Payloads:
         for match, template, order in shapes:
             found = match(text)
             if found:
-                return str(template % found.group(*order))
+                if "\\" not in text:
+                    return str(template % found.group(*order))
+                # The values with escapes, and only they, are printed the exact way.
+                values = (_canonical(v)[0] if "\\" in v else v for v in map(found.group, order))
+                return template % tuple(values)
         result, repeated = canonical(text)
         if repeated:
             self.repeated += 1
@@ -254,14 +257,14 @@ _Shape = tuple[Callable[[str], Any], str, tuple[int, ...]]
 
 
 def _shape(text: str) -> _Shape | None:
-    """The shape of a flat object in plain form, if valid JSON is one."""
-    if text.count("{") != 1 or "[" in text:  # nested, or at least not worth a closer look
+    """The shape of an object of scalars and lists of them, if valid JSON is one."""
+    if text.count("{") != 1:  # nested, or at least not worth a closer look
         return None
     members = json.loads(text, parse_int=str)
     if not isinstance(members, dict) or not 0 < len(members) <= _KEYS:
         return None
     names = {name: encode_basestring(name) for name in members}
-    pattern = ", ?".join(re.escape(names[name]) + ": ?" + _PLAIN for name in members)
+    pattern = ", ?".join(re.escape(names[name]) + ": ?" + _VALUE for name in members)
     match = re.compile(r"\{" + pattern + r"\}").fullmatch
     if not match(text):
         return None
