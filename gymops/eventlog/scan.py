@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gymops.errors import GymopsError, SourceError
+from gymops.eventlog import limits
 from gymops.eventlog.digest import CHUNK, Records, Stream, StreamHasher, fold, side_record
 from gymops.eventlog.event import REPEATED_KEY, BadRow, Decoder, Row
 from gymops.eventlog.jsonb import BadJsonError, Payloads
@@ -208,18 +209,29 @@ def peak_rss() -> int:
 
 def _canonical(payloads: Payloads, rows: list[Row], bad: list[BadRow]) -> tuple[list[str], list[Row]]:
     canonical = payloads.canonical
+    repeated = payloads.repeated
     try:
-        return [canonical(row[3], row[4]) for row in rows], rows
-    except BadJsonError:
-        pass  # one of them: told apart row by row
-    texts: list[str] = []
+        texts = [canonical(row[3], row[4]) for row in rows]
+        if limits.unusual(map(itemgetter(3), rows), texts):
+            for row, text in zip(rows, texts, strict=True):
+                limits.check(row[3], text)
+    except ValueError:
+        payloads.repeated = repeated  # one of them is bad: told apart row by row
+    else:
+        return texts, rows
+    texts = []
     good: list[Row] = []
     for row in rows:
         try:
-            texts.append(canonical(row[3], row[4]))
-            good.append(row)
+            text = canonical(row[3], row[4])
+            limits.check(row[3], text)
         except BadJsonError as error:
             bad.append(BadRow(row[0], f"payload: {error}"))
+        except ValueError as error:
+            bad.append(BadRow(row[0], str(error)))
+        else:
+            texts.append(text)
+            good.append(row)
     return texts, good
 
 

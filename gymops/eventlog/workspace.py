@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gymops.config import EventMapping
 from gymops.errors import ConfigError, SourceError
+from gymops.eventlog import limits
 from gymops.eventlog.digest import LogDigest, RejectedHasher, Stream
 from gymops.eventlog.event import Decoder, Event, Row
 from gymops.eventlog.jsonb import BadJsonError, Payloads
@@ -21,6 +22,7 @@ from gymops.eventlog.sqlite import SqliteFile, Verbatim
 from gymops.eventlog.tables import TABLES
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
+USER_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,9 @@ class SqliteLog:
             known = {target: values[source] for target, (_, source) in table.columns.items()}
             extra = {name: values[name] for name in table.extra}
             try:
-                if self._spool.put(table.name, user_id, *encode(known, extra)):
+                key, value, raw = encode(known, extra)
+                limits.check_key(user_id, key)
+                if self._spool.put(table.name, user_id, key, value, raw):
                     continue
                 reason = "a duplicate of an earlier row's key"
             except ValueError as error:
@@ -273,8 +277,11 @@ def _checked(user_id: str) -> str:
         user_id.encode()
     except UnicodeEncodeError:
         raise ConfigError("the user id is no UTF-8", hint="name another with --user") from None
-    if not user_id:
-        raise ConfigError("the user id is empty", hint="name one with --user, or leave the option out")
+    if not user_id or len(user_id.encode()) > USER_BYTES:
+        raise ConfigError(
+            f"the user id is {'too long' if user_id else 'empty'}: 1 to {USER_BYTES} bytes",
+            hint="name another with --user, or leave the option out",
+        )
     return user_id
 
 
@@ -283,7 +290,9 @@ def _reason(decoder: Decoder, payloads: Payloads, raw: list[tuple[object, ...]])
     if bad or not rows:
         return bad[0].reason if bad else "gone since"
     try:
-        payloads.canonical(rows[0][3], rows[0][4])
+        limits.check(rows[0][3], payloads.canonical(rows[0][3], rows[0][4]))
     except BadJsonError as error:
         return f"payload: {error}"
+    except ValueError as error:
+        return str(error)
     return DUPLICATE

@@ -7,6 +7,7 @@ from typing import Any
 
 from gymops.errors import BadEvents
 from gymops.eventlog.event import isoformat
+from gymops.eventlog.opening import show
 from gymops.eventlog.workspace import Reading, SqliteLog
 
 PROBLEMS_SHOWN = 20
@@ -17,12 +18,13 @@ class Problem:
     """A row that cannot be moved as it is."""
 
     user_id: str
+    file: str
     table: str
     rowid: int
     reason: str
 
     def __str__(self) -> str:
-        return f"user {self.user_id!r}, {self.table} row {self.rowid}: {self.reason}"
+        return f"user {self.user_id!r}, {self.file}, {self.table} row {self.rowid}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def make(
 def _user(user_id: str, reading: Reading, already_there: int) -> UserPlan:
     return UserPlan(
         user_id=user_id,
-        file=str(reading.file.path),
+        file=show(reading.file.path),
         shape=reading.contents.shape.name,
         events=reading.scan.events,
         rejected=len(reading.scan.rejected),
@@ -240,8 +242,11 @@ def _columns(reading: Reading) -> dict[str, str]:
 def _problems(readings: dict[str, Reading]) -> list[Problem]:
     found = []
     for user_id, reading in readings.items():
-        found += [Problem(user_id, "events", bad.rowid, bad.reason) for bad in reading.scan.samples]
-        found += [Problem(user_id, row.table, row.rowid, row.reason) for row in reading.rejected_table_rows]
+        file, events = show(reading.file.path), reading.contents.shape.table
+        found += [Problem(user_id, file, events, bad.rowid, bad.reason) for bad in reading.scan.samples]
+        found += [
+            Problem(user_id, file, row.table, row.rowid, row.reason) for row in reading.rejected_table_rows
+        ]
     return found
 
 
