@@ -114,9 +114,10 @@ def compare(
     first: str | None = None
     left, right = next(a, None), next(b, None)
     while left or right:
-        # Which side stands at the lower place; both when it is the same.
-        take_a = right is None or (left is not None and _order(left) <= _order(right))
-        take_b = left is None or (right is not None and _order(right) <= _order(left))
+        # Which side stands at the lower place; both when it is the same. Python orders text by code
+        # points, which is the order of its UTF-8.
+        take_a = right is None or (left is not None and left[:2] <= right[:2])
+        take_b = left is None or (right is not None and right[:2] <= left[:2])
         if left and right and take_a and take_b:
             if left[2] != right[2]:
                 changed += 1
@@ -149,10 +150,6 @@ def excerpts(a: str, b: str, width: int = 120) -> tuple[str, str]:
     if alike or not "".join(shown).isprintable():
         shown = [ascii(text) for text in shown]
     return shown[0], shown[1]
-
-
-def _order(row: tuple[str, str, str]) -> tuple[bytes, bytes]:
-    return row[0].encode(), row[1].encode()
 
 
 def _place(row: tuple[str, str, str]) -> str:

@@ -396,3 +396,6 @@ def test_a_log_cut_short_takes_no_memory_per_event_but_its_place() -> None:
     found, most = peak(numbered, lambda: iter([event(1)]))
     assert found.counts() == {"missing": LONG - 1, "extra": 0, "changed": 0, "moved": 0}
     assert most < LONG * 24
+    found, most = peak(lambda: iter([event(1)]), numbered)
+    assert found.counts() == {"missing": 0, "extra": LONG - 1, "changed": 0, "moved": 0}
+    assert most < LONG * 24
