@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -14,9 +17,11 @@ from psycopg.types.json import Jsonb
 from gymops.pg.connection import translated
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Sessions = Callable[[], AbstractContextManager[Connection]]
 
 FROM_EVENTS = 50_000
 """Fewer events are loaded faster into a table with its indexes in place."""
+_AT_A_TIME = 2
 
 _INDEXES = """
 SELECT c.relname, pg_get_indexdef(i.indexrelid), coalesce(k.contype::text, '')
@@ -75,9 +80,20 @@ def missing(connection: Connection) -> list[tuple[uuid.UUID, list[Index]]]:
     return [(run_id, [Index(**index) for index in indexes]) for run_id, indexes in rows]
 
 
-def build(connection: Connection, check: Callable[[], None], progress: Callable[[int], None]) -> int:
-    """Build what is missing, each index and its record in one transaction; return how many."""
+def build(
+    connection: Connection,
+    check: Callable[[], None],
+    progress: Callable[[int], None],
+    sessions: Sessions | None = None,
+) -> int:
+    """Build what is missing, each index and its record in one transaction; return how many.
+
+    With ``sessions``, which opens more connections, two are built at a time beforehand: what is then
+    left of each is to declare its constraint and to strike it off the record.
+    """
     built = 0
+    if sessions is not None:
+        _build_in_pairs(connection, sessions)
     for run_id, indexes in missing(connection):
         for at, index in enumerate(indexes):
             with translated(), connection.transaction():
@@ -92,6 +108,39 @@ def build(connection: Connection, check: Callable[[], None], progress: Callable[
             built += 1
             progress(1)
     return built
+
+
+def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
+    """Each build sorts on one core for most of its time, and reads a table that nobody writes."""
+    todo = [index for _, indexes in missing(connection) for index in indexes]
+    todo = [index for index in todo if connection.execute(_FOUND, {"name": index.name}).fetchone() is None]
+    if len(todo) < _AT_A_TIME:
+        return
+    with ExitStack() as stack:
+        idle: SimpleQueue[Connection] = SimpleQueue()
+        opened = [stack.enter_context(sessions()) for _ in range(_AT_A_TIME)]
+        for session in opened:
+            session.execute("SET maintenance_work_mem = '256MB'")
+            session.execute("SET max_parallel_maintenance_workers = 0")
+            idle.put(session)
+
+        def create(definition: str) -> None:
+            session = idle.get()
+            try:
+                with translated():
+                    session.execute(definition.encode())
+            finally:
+                idle.put(session)
+
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_A_TIME))
+        try:
+            for done in as_completed([pool.submit(create, index.definition) for index in todo]):
+                done.result()
+        except BaseException:  # also Ctrl-C: the server must not go on building for nobody
+            pool.shutdown(wait=False, cancel_futures=True)
+            for session in opened:
+                session.cancel_safe(timeout=5)
+            raise
 
 
 def _build(connection: Connection, index: Index) -> None:

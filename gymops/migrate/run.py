@@ -98,7 +98,7 @@ def run(
             targets.connected(url) as connection,
             records.recorded(connection, source.name, clock.now) as run_id,
         ):
-            job = _Job(connection, source, agreed, run_id, clock, lock.check, observer)
+            job = _Job(url, connection, source, agreed, run_id, clock, lock.check, observer)
             begun = clock.monotonic()
             written = job.copy(options.index_from, rowids)
             copied = clock.monotonic()
@@ -130,6 +130,7 @@ def run(
 class _Job:
     """The writing part of a run."""
 
+    url: str
     connection: Connection
     source: SqliteLog
     agreed: Plan
@@ -177,7 +178,9 @@ class _Job:
         left = sum(len(found) for _, found in indexes.missing(self.connection))
         if left:
             self.observer.phase("building indexes", left)
-            indexes.build(self.connection, self.check, self.observer.advance)
+            indexes.build(
+                self.connection, self.check, self.observer.advance, lambda: targets.connected(self.url)
+            )
 
 
 def _table_results(agreed: Plan, proof: Proof) -> dict[str, TableResult]:
