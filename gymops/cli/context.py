@@ -67,6 +67,13 @@ def open_log(settings: config.Settings, place: str, user: str) -> SqliteLog | Po
     return open_source(settings, place, user)
 
 
+def open_users(url: str, users: list[str]) -> PostgresLog:
+    """The events of some users of a database."""
+    from gymops.eventlog.postgres import PostgresLog
+
+    return PostgresLog(url, only=users)
+
+
 def is_database(place: str) -> bool:
     """Whether a place is a PostgreSQL database and not a path."""
     return place.startswith(("env:", "postgresql://", "postgres://"))

@@ -123,7 +123,6 @@ def _fail_on_purpose(
     """
     from gymops.eventlog import sample
     from gymops.eventlog.compare import compare
-    from gymops.eventlog.postgres import PostgresLog
 
     changed = workspace.with_name("one-weight-changed")
     users = report.plan.users
@@ -133,7 +132,7 @@ def _fail_on_purpose(
     names = [user.user_id for user in users]
     with (
         closing(context.open_source(settings, str(changed), "default")) as a,
-        closing(PostgresLog(url, only=names)) as b,
+        closing(context.open_users(url, names)) as b,
     ):
         observer.phase("comparing a copy with one weight changed", None)
         comparison = compare(a, b, observer.advance)
