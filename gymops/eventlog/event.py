@@ -251,13 +251,12 @@ def _plain_uuids(joined: str) -> bytes | None:
     count = len(joined) // 36
     if any(joined[at::36] != "-" * count for at in (8, 13, 18, 23)) or joined != joined.lower():
         return None
-    digits = joined.replace("-", "")
     try:
-        raw = bytes.fromhex(digits)
+        raw = bytes.fromhex(joined.replace("-", ""))
     except ValueError:
         return None
     # A hyphen elsewhere makes them fewer; so does white space, which fromhex skips.
-    return raw if len(digits) == 32 * count and len(raw) == 16 * count else None
+    return raw if len(raw) == 16 * count else None
 
 
 def _plain_times(joined: str) -> bool:
