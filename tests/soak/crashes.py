@@ -89,6 +89,11 @@ class Migration:
         self._child.start()
         send.close()
 
+    @property
+    def pid(self) -> int:
+        assert self._child.pid
+        return self._child.pid
+
     def kill(self) -> None:
         """End it as ``kill -9`` does, wherever it is."""
         self._child.kill()
@@ -100,7 +105,7 @@ class Migration:
     def stopped(self, timeout: float = 30.0) -> Migration:
         """Wait until it has stopped itself (SIGSTOP)."""
         deadline = time.monotonic() + timeout
-        while Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
             assert time.monotonic() < deadline, "it does not stop"
             assert self._child.is_alive(), self.ended()
             time.sleep(0.005)
@@ -123,8 +128,7 @@ class Migration:
         return outcome
 
     def _signal(self, number: int) -> None:
-        assert self._child.pid
-        os.kill(self._child.pid, number)
+        os.kill(self.pid, number)
 
 
 def migrate(source: Path, url: str, crash: Crash | None = None, **options: Any) -> Outcome:
@@ -283,3 +287,24 @@ def assert_whole(url: str, expected: dict[str, Expected], source: Path | None = 
 def _one(connection: psycopg.Connection[Any], query: str, *arguments: object) -> Any:
     row = connection.execute(query.encode(), arguments).fetchone()
     return row[0] if row else None
+
+
+def large(path: Path, events: int, *, journal: str = "delete") -> None:
+    """A log of many events, made inside SQLite."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute(
+        "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT UNIQUE NOT NULL,"
+        " timestamp TEXT NOT NULL, event_type TEXT NOT NULL, payload TEXT NOT NULL)"
+    )
+    connection.execute(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
+        " INSERT INTO events (event_id, timestamp, event_type, payload)"
+        " SELECT printf('00000000-0000-4000-8000-%012x', n),"
+        " strftime('%Y-%m-%dT%H:%M:%SZ', 1750000000 + n, 'unixepoch'), 'SetLogged',"
+        " json_object('workout_id', 'w' || (n / 20), 'reps', n % 13, 'weight', n % 100 + 0.5) FROM n",
+        (events,),
+    )
+    connection.commit()
+    connection.close()

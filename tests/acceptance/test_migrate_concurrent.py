@@ -1,0 +1,64 @@
+"""Two migrations into one database: the second is told who holds it; a dead holder is waited out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psycopg
+
+from tests.soak.commands import finish, gymops, start
+from tests.soak.crashes import Crash, Migration, assert_whole, migrate, workspace
+
+_IN_THE_COPY = Crash(3, at="SET LOCAL synchronous_commit", signal=signal.SIGSTOP)
+
+
+def test_the_second_is_told_who_holds_it(gymops_database: str, tmp_path: Path) -> None:
+    source = tmp_path / "workspace"
+    expected = workspace(source, users=2)
+    first = Migration(source, gymops_database, _IN_THE_COPY).stopped()
+
+    began = time.monotonic()
+    code, out, _ = gymops(source, gymops_database, "--json", "--on-bad-event", "quarantine")
+    took = time.monotonic() - began
+
+    error = json.loads(out)["error"]
+    assert (code, error["code"]) == (7, "locked")
+    assert f"gymops migrate on {socket.gethostname()[:7]}" in error["message"]
+    assert f"process {first.pid} " in error["message"]
+    assert f" since {time.strftime('%Y-%m-%d', time.gmtime())}" in error["message"]
+    assert took < 5
+    assert first.go_on().ended().code == 0
+    assert_whole(gymops_database, expected)
+
+
+def test_a_killed_holder_is_waited_out(gymops_database: str, tmp_path: Path) -> None:
+    source = tmp_path / "workspace"
+    expected = workspace(source, users=2)
+    # Killed while its backend is at work: the lock is held until the server notices.
+    with psycopg.connect(gymops_database) as blocker:
+        blocker.execute("LOCK TABLE checkpoints")
+        first = Migration(source, gymops_database, Crash(at="INSERT INTO checkpoints", during=True))
+        assert first.ended().code == -9
+        process = start(source, gymops_database, "--yes", "--on-bad-event", "quarantine")
+        time.sleep(0.3)
+
+    code, _, err = finish(process)
+
+    assert (code, err.count("error")) == (0, 0)
+    assert_whole(gymops_database, expected)
+
+
+def test_both_started_at_once(gymops_database: str, tmp_path: Path) -> None:
+    source = tmp_path / "workspace"
+    expected = workspace(source, users=2)
+
+    both = [Migration(source, gymops_database) for _ in range(2)]
+    codes = sorted(migration.ended().code for migration in both)
+
+    assert codes in ([0, 7], [0, 0])  # 0 and 0 when the first had ended before the second began
+    assert migrate(source, gymops_database).code == 0
+    assert_whole(gymops_database, expected)
