@@ -67,6 +67,9 @@ ORDER BY user_id, source_table, source_rowid
 """
 
 
+_FOREIGN_FIELDS = ("an id", "a timestamp", "a type", "a payload", "a schema version")
+
+
 @dataclass(frozen=True)
 class Foreign:
     """An events table of another schema than ours, as SQL expressions."""
@@ -212,11 +215,19 @@ class PostgresLog:
         if shape.user_id is None:
             return [self._user_id]
         query = f"SELECT DISTINCT {shape.user_id}::text FROM events"
-        return sorted((row[0] for row in connection.execute(query.encode())), key=str.encode)
+        users = [row[0] for row in connection.execute(query.encode())]
+        if None in users:
+            raise self._no_event("an event without a user")
+        return sorted(users, key=str.encode)
+
+    def _no_event(self, what: str) -> SourceError:
+        return SourceError(f"{self.name}: {what}", hint="look for NULL in the table events, and mend it")
 
     def _foreign_rows(
         self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, user_id: str
     ) -> Iterator[tuple[Row, str]]:
+        if shape.user_id is None and user_id != self._user_id:
+            return
         where = f"WHERE {shape.user_id} = %s" if shape.user_id else ""
         query = (
             "SELECT event_id::text,"
@@ -226,9 +237,10 @@ class PostgresLog:
         )
         with connection.cursor() as cursor:
             arguments = (user_id,) if shape.user_id else ()
-            for event_id, timestamp, event_type, payload, version in cursor.stream(
-                query.encode(), arguments, size=CHUNK
-            ):
+            for row in cursor.stream(query.encode(), arguments, size=CHUNK):
+                event_id, timestamp, event_type, payload, version = row
+                if None in row:
+                    raise self._no_event("an event without " + _FOREIGN_FIELDS[row.index(None)])
                 raw, source = identify(user_id, event_id)
                 yield (0, raw, timestamp, event_type, payload, version, source, None), payload
 
@@ -314,5 +326,5 @@ def _shape(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> Foreig
         user_id="user_id" if "user_id" in columns else None,
         payload=payload,
         schema_version="coalesce(schema_version, 1)" if "schema_version" in columns else "1",
-        order="id" if "id" in columns else f"{moment}, event_id",
+        order="id" if "id" in columns else f'{moment}, event_id::text COLLATE "C"',
     )
