@@ -640,6 +640,25 @@ def test_a_batch_ends_at_its_bytes_wherever_they_are(tmp_path: Path, monkeypatch
     assert max(sizes) <= 1_200_000
 
 
+def test_a_batch_ends_when_its_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.02
+        return now
+
+    path = write(tmp_path / "gym.db", map(event, range(1, 2000)))
+    log = SqliteFile(path, "alice")
+    with log.connection() as connection:
+        contents = log.contents(connection, lambda _: None)
+        monkeypatch.setattr(sqlite.time, "monotonic", clock)  # type: ignore[attr-defined]
+        batches = log.batches(connection, contents.shape, after=0, upto=contents.high_mark)
+        sizes = [len(batch) for batch in batches]
+    assert sum(sizes) == 1999
+    assert set(sizes[:-1]) == {3 * 256}
+
+
 def test_no_batch_keeps_its_lock(file: Path) -> None:
     """Between two batches the app can write, in rollback-journal mode too."""
     log = SqliteFile(file, "alice")
