@@ -119,6 +119,7 @@ class Places:
         self._makers: dict[str, Databases] = {}
         self._databases: dict[tuple[str, bool], list[str]] = {}
         self._free: dict[tuple[str, bool], list[str]] = {}
+        self._urls: dict[int, str] = {}
         self._made = 0
         self.kinds = {
             place.name: place
@@ -214,7 +215,13 @@ class Places:
         with psycopg.connect(url) as connection, connection.cursor() as cursor:
             cursor.execute(schema.encode())
             cursor.executemany(insert.encode(), rows)
-        return self._keep(PostgresLog(url, USER))
+        log = self._keep(PostgresLog(url, USER))
+        self._urls[id(log)] = url
+        return log
+
+    def url_of(self, log: Log) -> str:
+        """The database a log is in."""
+        return self._urls[id(log)]
 
     def _ours(self, kind: str) -> Callable[[Sequence[Event]], Log]:
         def fill(events: Sequence[Event]) -> Log:
