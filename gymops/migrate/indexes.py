@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -112,11 +112,19 @@ def build(
 
 def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
     """Each build sorts on one core for most of its time, and reads a table that nobody writes."""
-    todo = [index for _, indexes in missing(connection) for index in indexes]
-    todo = [index for index in todo if connection.execute(_FOUND, {"name": index.name}).fetchone() is None]
+    with translated(), connection.transaction():
+        # A session of a run that was killed may still be building one: without waiting for it, two
+        # would be built under one name.
+        connection.execute("LOCK TABLE events IN ROW EXCLUSIVE MODE")
+        todo = [
+            index
+            for _, indexes in missing(connection)
+            for index in indexes
+            if connection.execute(_FOUND, {"name": index.name}).fetchone() is None
+        ]
     if len(todo) < _AT_A_TIME:
         return
-    with ExitStack() as stack:
+    with translated(), ExitStack() as stack:
         idle: SimpleQueue[Connection] = SimpleQueue()
         opened = [stack.enter_context(sessions()) for _ in range(_AT_A_TIME)]
         for session in opened:
@@ -139,7 +147,8 @@ def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
         except BaseException:  # also Ctrl-C: the server must not go on building for nobody
             pool.shutdown(wait=False, cancel_futures=True)
             for session in opened:
-                session.cancel_safe(timeout=5)
+                with suppress(psycopg.Error):  # the server may be what failed
+                    session.cancel_safe(timeout=5)
             raise
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Databases
 from tests.soak.crashes import Crash, assert_whole, migrate, workspace
 
 _COMMIT = "_exit_gen"  # psycopg's end of a transaction: 1 the run's row, 2 the drop, 3 the first batch, ...
@@ -43,3 +44,21 @@ def test_killed(moment: str, database: str, tmp_path: Path) -> None:
     assert killed.code == -9
     assert (again.code, again.error) == (0, "")
     assert_whole(database, expected)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+@pytest.mark.parametrize("part", range(8))
+def test_killed_at_every_step(part: int, during: bool, new_database: Databases, tmp_path: Path) -> None:
+    source = tmp_path / "workspace"
+    expected = workspace(source, users=2, events=100)
+    steps = len(migrate(source, new_database()).labels)
+    assert steps > 200
+
+    for step in range(part + 1, steps + 1, 8):
+        database = new_database()
+        killed = migrate(source, database, Crash(step, during=during))
+        again = migrate(source, database)
+
+        assert (killed.code, again.code, again.error) == (-9, 0, ""), step
+        assert_whole(database, expected)

@@ -105,9 +105,9 @@ class Migration:
     def stopped(self, timeout: float = 30.0) -> Migration:
         """Wait until it has stopped itself (SIGSTOP)."""
         deadline = time.monotonic() + timeout
-        while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        while self._state() != "T":
             assert time.monotonic() < deadline, "it does not stop"
-            assert self._child.is_alive(), self.ended()
+            assert self._child.is_alive(), "it has ended before"
             time.sleep(0.005)
         return self
 
@@ -127,8 +127,14 @@ class Migration:
         outcome.code = self._child.exitcode
         return outcome
 
+    def _state(self) -> str:
+        with suppress(FileNotFoundError):
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return "X"
+
     def _signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(self.pid, number)
 
 
 def migrate(source: Path, url: str, crash: Crash | None = None, **options: Any) -> Outcome:
