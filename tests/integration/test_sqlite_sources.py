@@ -128,6 +128,15 @@ def test_a_truncated_file(tmp_path: Path, length: int) -> None:
     refused(path, "truncated", "restore a backup")
 
 
+def test_a_truncated_file_beside_a_wal(tmp_path: Path) -> None:
+    """What is missing could stand in the WAL: it is found when it is read."""
+    path = write(tmp_path / "gym.db", map(event, range(500)), pragmas=_WAL)
+    App(path, _INSERT).kill()
+    with path.open("r+b") as whole:
+        whole.truncate(path.stat().st_size // 8192 * 4096)
+    refused(path, "truncated", "restore a backup")
+
+
 def test_a_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "gym.db", [event(1)])
 
@@ -171,6 +180,14 @@ def _has_dbstat(connection: sqlite3.Connection) -> bool:
     except sqlite3.OperationalError:
         return False
     return True
+
+
+def test_damage_that_only_the_size_of_a_cell_tells(tmp_path: Path) -> None:
+    path = write(tmp_path / "gym.db", map(event, range(500)), LOOSE)
+    for page, at in ((3, 2182), (13, 555), (2, 2317)):
+        _overwrite(path, page, path.read_bytes()[page * 4096 :][:at] + b"\xff" * 100)
+        refused(path, "damaged", ".recover")
+        write(path.with_name("whole.db"), map(event, range(500)), LOOSE).replace(path)
 
 
 def test_a_page_that_stands_twice(tmp_path: Path) -> None:
@@ -638,6 +655,16 @@ def test_a_batch_ends_at_its_bytes_wherever_they_are(tmp_path: Path, monkeypatch
         ]
     assert sum(sizes) == 9 * 600_000
     assert max(sizes) <= 1_200_000
+
+
+def test_middling_blobs_count_for_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BATCH_BYTES", 1 << 20)
+    path = write(tmp_path / "gym.db", map(event, range(1, 800)), LOOSE[:-1] + ", photo)")
+    change(path, "UPDATE events SET photo = zeroblob(10000)")
+    log = SqliteFile(path, "alice")
+    with log.connection() as connection:
+        shape = log.contents(connection, lambda _: None).shape
+        assert max(len(batch) for batch in log.batches(connection, shape, after=0, upto=800)) == 256
 
 
 def test_a_batch_ends_when_its_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
