@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -327,8 +328,7 @@ PLACES: dict[str, Callable[[int], bool]] = {
 
 
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("index_from", [1, 1000])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "index_from"), zip(PLACES, cycle((1, 1000)), strict=False))
 def test_bad_rows_anywhere(tmp_path: Path, gymops_database: str, place: str, index_from: int) -> None:
     bad = PLACES[place]
     path = write(
