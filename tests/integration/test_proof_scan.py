@@ -104,7 +104,7 @@ def write(path: Path, *prepare: Prepare, more: str = "") -> SqliteFile:
                 (
                     n,
                     str(uuid.UUID(int=n)),
-                    f"2026-01-01T10:00:{n % 60:02}",
+                    f"2026-01-01T{10 + n // 3600}:{n // 60 % 60:02}:{n % 60:02}",
                     f"Type{n % 5}",
                     f'{{"n":{n},"n":{n}}}',
                 )
@@ -190,7 +190,7 @@ def test_watching_gives_the_stream_of_the_prefix_and_where_it_ends(watch: int, t
             Event(
                 "default",
                 uuid.UUID(int=n),
-                SINCE_2000 + n % 60 * 1_000_000,
+                SINCE_2000 + n * 1_000_000,
                 f"Type{n % 5}",
                 1,
                 f'{{"n": {n}}}',
