@@ -328,7 +328,7 @@ PLACES: dict[str, Callable[[int], bool]] = {
 
 
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize(("place", "index_from"), zip(PLACES, cycle((1, 1000)), strict=False))
+@pytest.mark.parametrize(("place", "index_from"), list(zip(PLACES, cycle((1, 1000)), strict=False)))
 def test_bad_rows_anywhere(tmp_path: Path, gymops_database: str, place: str, index_from: int) -> None:
     bad = PLACES[place]
     path = write(

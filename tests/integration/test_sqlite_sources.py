@@ -186,7 +186,7 @@ def test_damage_that_only_the_size_of_a_cell_tells(tmp_path: Path) -> None:
     path = write(tmp_path / "gym.db", map(event, range(500)), LOOSE)
     for page, at, size in ((3, 2182, 96), (13, 555, 100), (2, 2317, 100)):
         _overwrite(path, page, path.read_bytes()[page * 4096 :][:at] + b"\xff" * size)
-        refused(path, "damaged", ".recover")
+        refused(path, "damaged: database disk image is malformed", ".recover")
         write(path.with_name("whole.db"), map(event, range(500)), LOOSE).replace(path)
 
 
