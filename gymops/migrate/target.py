@@ -88,10 +88,12 @@ def check_prefix(source: SqliteLog, log: PostgresLog, target: Target, observer: 
     for user in wrong:
         if readings[user].scan.stream != streams.get(user):
             found += compare.align(user, source, log)
-    where = f"; first: {found.first.describe('source', 'target')}" if found.first else ""
+    first = found.first
+    where = f"; first: {first.describe('source', 'target')}" if first else ""
     if found.extra:
+        example = where if first and first.kind == "extra" else f"; first difference{where[7:]}"
         raise GateRefused(
-            f"the target holds {found.extra:,} events of the source's users that the source lacks{where}",
+            f"the target holds {found.extra:,} events of the source's users that the source lacks{example}",
             hint="it has moved on since, or is another log: compare with `gymops verify SOURCE TARGET`,"
             " and migrate into an empty database",
         )

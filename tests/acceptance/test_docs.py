@@ -41,6 +41,8 @@ def commands(document: Path) -> list[tuple[str, int]]:
 def place(tmp_path: Path) -> Iterator[Path]:
     """An empty directory with what the documents speak of; its server is stopped at the end."""
     write_workspace(tmp_path / "workspace", users=3, events=900, seed=1)
+    for folder in (tmp_path / "workspace").iterdir():  # not the users of the demo, which is shown too
+        folder.rename(folder.with_name(folder.name.replace("sample|", "auth0|")))
     write_log(tmp_path / "gym.db", events=300, seed=2)
     yield tmp_path
     gymops = [sys.executable, "-m", "gymops", "db", "stop"]
