@@ -171,22 +171,27 @@ class StreamHasher:
         self.watched: Stream | None = Stream(0, EMPTY_HEAD) if watch == 0 else None
         self._watch = watch
         self._chunks: list[bytes] = []
-        self._pending: list[bytes] = []
+        self._open = sha256(b"\0")  # the chunk that is being filled: hashed as it comes, never held
 
     def add(self, records: Sequence[bytes]) -> None:
         """Append records to the stream."""
-        before, self.events = self.events, self.events + len(records)
-        self._pending += records
-        if before < self._watch <= self.events:
-            kept = self._watch - len(self._chunks) * CHUNK
-            self.watched = Stream(self._watch, fold(self._chunks + _chunks(self._pending[:kept])))
-        while len(self._pending) >= CHUNK:
-            self._chunks.append(_chunk(self._pending[:CHUNK]))
-            del self._pending[:CHUNK]
+        at = 0
+        while at < len(records):
+            take = min(CHUNK - self.events % CHUNK, len(records) - at)
+            if self.events < self._watch:
+                take = min(take, self._watch - self.events)
+            self._open.update(b"".join(records[at : at + take]))
+            at += take
+            self.events += take
+            if self.events % CHUNK == 0:
+                self._chunks.append(self._open.digest())
+                self._open = sha256(b"\0")
+            if self.events == self._watch:
+                self.watched = self.stream()
 
     def chunks(self) -> list[bytes]:
         """The chunks so far, the last one as if nothing came after it."""
-        return self._chunks + _chunks(self._pending)
+        return [*self._chunks, self._open.copy().digest()] if self.events % CHUNK else list(self._chunks)
 
     def stream(self) -> Stream:
         """The stream as it is now."""
@@ -240,14 +245,6 @@ class RejectedHasher:
             top.update(_length(len(user)) + user + _length(len(table)) + table)
             top.update(struct.pack(">q", count[0]) + rows.digest())
         return Rejected(total, top.hexdigest())
-
-
-def _chunks(records: Sequence[bytes]) -> list[bytes]:
-    return [_chunk(records[start : start + CHUNK]) for start in range(0, len(records), CHUNK)]
-
-
-def _chunk(records: Sequence[bytes]) -> bytes:
-    return sha256(b"\0" + b"".join(records)).digest()
 
 
 def _field(text: str) -> bytes:

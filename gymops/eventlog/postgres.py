@@ -30,6 +30,7 @@ from gymops.eventlog.tables import TABLES
 from gymops.pg.connection import connect, redact, translated
 
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_BATCH_BYTES = 256 << 10
 COPY_TRAILER = b"\xff\xff"
 
 # What the digest is made of, in its order: see digest.py.
@@ -152,8 +153,8 @@ class PostgresLog:
                 for row, payload in self._foreign_rows(connection, self._foreign, user_id):
                     yield Event(user_id, uuid.UUID(bytes=row[1]), row[2], row[3], row[5], payload, row[6])
                 return
-            for record in _copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
-                yield parse(record)
+            for records in _copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
+                yield from map(parse, records)
 
     def tables(self) -> frozenset[str]:
         """The tables of our schema; of a foreign one only the events are read."""
@@ -174,10 +175,9 @@ class PostgresLog:
         The bytes PostgreSQL sends are the records: they are hashed as they come, so the proof's view of
         the target is the server's own and shares no code with the one of the source.
         """
-        records = _copy_out(self.connection, self._query(query))
         prefix: bytes | None = None
         hasher = StreamHasher()
-        while batch := list(islice(records, CHUNK)):
+        for batch in _copy_out(self.connection, self._query(query)):
             progress(len(batch))
             while batch:
                 if prefix is None or not batch[0].startswith(prefix):
@@ -278,17 +278,22 @@ def parse(record: bytes) -> Event:
     )
 
 
-def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Composed) -> Iterator[bytes]:
-    """The tuples of a binary COPY, one at a time."""
+def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Composed) -> Iterator[list[bytes]]:
+    """The tuples of a binary COPY, some at a time."""
     with connection.cursor() as cursor, cursor.copy(query) as copy:
-        first = True
+        header = bytes(copy.read())  # comes with the first tuple, or with the trailer if there is none
+        batch = [header[len(COPY_HEADER) :]] if len(header) > len(COPY_HEADER) else []
+        size = 0
         for data in copy:
-            row = bytes(data)
-            if first:
-                first = False
-                row = row[len(COPY_HEADER) :]
-            if row and row != COPY_TRAILER:
-                yield row
+            batch.append(bytes(data))
+            size += len(data)
+            if size >= _BATCH_BYTES:
+                last = batch.pop()  # may be the trailer
+                yield batch
+                batch, size = [last], 0
+        if batch and batch[-1] == COPY_TRAILER:
+            batch.pop()
+        yield batch
 
 
 def _prefix(record: bytes) -> bytes:

@@ -95,7 +95,8 @@ def copy_user(
             ended = ended or position >= user.events
             rejected.write(connection, upto=None if ended else rowid, now=now())
             counts = (position, rejected.passed)
-            connection.execute(_CHECKPOINT, (user.user_id, run_id, rowid, *counts, now()))
+            # Before the lowest of all rowids there is no number left that a bigint holds.
+            connection.execute(_CHECKPOINT, (user.user_id, run_id, max(rowid, -(2**63)), *counts, now()))
             check()
         progress(position - before)
     return position - user.already_there

@@ -241,7 +241,6 @@ def test_the_app_is_locked_out_at_no_time(tmp_path: Path, gymops_database: str) 
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=False, reason="the digest keeps the records of a whole chunk until it is full")
 def test_huge_payloads_one_after_the_other_take_no_more_memory_than_one(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from gymops.eventlog.workspace import SqliteLog;"
