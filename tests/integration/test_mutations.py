@@ -295,8 +295,10 @@ TABLES = {
         "UPDATE projections SET updated_at = updated_at + interval '1 microsecond' WHERE user_id = 'bob'",
         "projections",
         (0, 0, 1),
-        "changed: user 'bob', key [\"current_workout\"], updated_at:"
-        " 820540801000000 in A, 820540801000001 in B",
+        (
+            "changed: user 'bob', key [\"current_workout\"], updated_at:"
+            " 820540801000000 in A, 820540801000001 in B"
+        ),
     ),
     "an exercise missing": (
         "DELETE FROM exercises WHERE user_id = 'bob' AND exercise_id = 'bench'",
