@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Databases
-from tests.soak.crashes import Crash, assert_whole, migrate, workspace
+from tests.soak.crashes import Crash, assert_fitting, assert_whole, migrate, workspace
 
 _COMMIT = "_exit_gen"  # psycopg's end of a transaction: 1 the run's row, 2 the drop, 3 the first batch, ...
 
@@ -39,6 +39,7 @@ def test_killed(moment: str, database: str, tmp_path: Path) -> None:
     expected = workspace(source, users=2, events=120)
 
     killed = migrate(source, database, MOMENTS[moment])
+    assert_fitting(database)
     again = migrate(source, database)
 
     assert killed.code == -9
@@ -58,6 +59,7 @@ def test_killed_at_every_step(part: int, during: bool, new_database: Databases, 
     for step in range(part + 1, steps + 1, 8):
         database = new_database()
         killed = migrate(source, database, Crash(step, during=during))
+        assert_fitting(database)
         again = migrate(source, database)
 
         assert (killed.code, again.code, again.error) == (-9, 0, ""), step

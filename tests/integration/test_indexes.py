@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.soak.crashes import Crash, assert_whole, migrate, workspace
+from tests.soak.crashes import Crash, Migration, assert_whole, migrate, workspace
 
 _DROPPED = Crash(at="SET LOCAL synchronous_commit")
 _KEY = "CREATE UNIQUE INDEX events_pkey ON events (user_id, position)"
@@ -83,17 +82,16 @@ def test_a_dead_run_is_still_building_one(source: Path, gymops_database: str) ->
     expected = workspace(source, users=1)
     before = _indexes(gymops_database)
     assert migrate(source, gymops_database, _DROPPED).code == -9
-    with psycopg.connect(gymops_database) as orphan:
+    with psycopg.connect(gymops_database) as orphan, psycopg.connect(gymops_database, autocommit=True) as eye:
         orphan.execute(_KEY.encode())
-
-        def end() -> None:
-            time.sleep(1.5)
-            orphan.commit()
-
-        thread = threading.Thread(target=end)
-        thread.start()
-        done = migrate(source, gymops_database, index_from=1000)
-        thread.join()
+        running = Migration(source, gymops_database, index_from=1000)
+        blocked = "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+        deadline = time.monotonic() + 30
+        while eye.execute(blocked, [orphan.info.backend_pid]).fetchone() is None:
+            assert time.monotonic() < deadline, "it does not wait"
+            time.sleep(0.01)
+        orphan.commit()
+        done = running.ended()
 
     assert (done.code, done.error) == (0, "")
     assert _indexes(gymops_database) == before

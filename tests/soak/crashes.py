@@ -7,6 +7,7 @@ the Nth is sent (``before``) or after it was sent and before its answer came (``
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -30,10 +31,17 @@ from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate import copy, run
 from gymops.pg import schema
 
-__all__ = ["Crash", "Expected", "Migration", "alembic", "append", "assert_whole", "migrate", "workspace"]
-
-# Imported here, before the children are forked from this module's server, so that none pays for it.
-alembic = schema.history
+__all__ = [
+    "Crash",
+    "Expected",
+    "Migration",
+    "alembic",
+    "append",
+    "assert_fitting",
+    "assert_whole",
+    "migrate",
+    "workspace",
+]
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
@@ -88,6 +96,8 @@ class Migration:
         self._child = _context.Process(target=_child, args=arguments)
         self._child.start()
         send.close()
+        # One that stopped itself and was forgotten by a failing test would keep the test run from ending.
+        atexit.register(self._child.kill)
 
     @property
     def pid(self) -> int:
@@ -288,6 +298,22 @@ def assert_whole(url: str, expected: dict[str, Expected], source: Path | None = 
         assert _one(connection, "SELECT count(*) FROM runs WHERE status = 'running'") == 0
         assert _one(connection, "SELECT count(*) FROM runs WHERE dropped_indexes IS NOT NULL") == 0
         assert _one(connection, "SELECT status FROM runs ORDER BY started_at DESC LIMIT 1") == "done"
+
+
+def assert_fitting(url: str) -> None:
+    """Straight after a crash: every checkpoint says exactly what is there."""
+    with psycopg.connect(url) as connection:
+        if _one(connection, "SELECT to_regclass('checkpoints') IS NULL"):
+            return
+        rows = connection.execute(
+            "SELECT user_id, c.events, c.rejected,"
+            " (SELECT count(*) FROM events e WHERE e.user_id = u.user_id),"
+            " (SELECT count(*) FROM rejected_events r WHERE r.user_id = u.user_id)"
+            " FROM checkpoints c FULL JOIN (SELECT DISTINCT user_id FROM events"
+            " UNION SELECT user_id FROM rejected_events) u USING (user_id)"
+        ).fetchall()
+    for user, events, rejected, *there in rows:
+        assert [events, rejected] == there, user
 
 
 def _one(connection: psycopg.Connection[Any], query: str, *arguments: object) -> Any:

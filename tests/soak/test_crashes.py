@@ -17,7 +17,16 @@ import pytest
 
 from gymops.clock import SystemClock
 from gymops.pg import embedded
-from tests.soak.crashes import Crash, Expected, Migration, append, assert_whole, migrate, workspace
+from tests.soak.crashes import (
+    Crash,
+    Expected,
+    Migration,
+    append,
+    assert_fitting,
+    assert_whole,
+    migrate,
+    workspace,
+)
 
 pytestmark = pytest.mark.soak
 
@@ -69,6 +78,7 @@ def test_crashes_in_a_row(seed: int, database: str, tmp_path: Path) -> None:
 
     for _ in range(chance.randrange(1, 5)):
         _crash(chance, source, database)
+        assert_fitting(database)
         meanwhile = chance.choice([None, None, _grow, _vacuum])
         if meanwhile:
             meanwhile(chance, source, expected)
@@ -106,6 +116,7 @@ def test_the_server_is_killed(seed: int, crashing_server: embedded.Server, tmp_p
         outcome = running.go_on().ended()
         assert outcome.code in (0, 1), outcome.error
         embedded.start(crashing_server, clock=SystemClock(), tied_to_parent=True, settings=_SERVER)
+        assert_fitting(database)
     again = migrate(source, database)
 
     assert (again.code, again.error) == (0, "")
