@@ -35,7 +35,6 @@ __all__ = [
     "Crash",
     "Expected",
     "Migration",
-    "alembic",
     "append",
     "assert_fitting",
     "assert_whole",
@@ -129,7 +128,7 @@ class Migration:
     def ended(self, timeout: float = 60.0) -> Outcome:
         """Wait until it has ended, and see how."""
         outcome = Outcome(0)
-        with suppress(EOFError):  # killed before it could say anything
+        with suppress(EOFError, OSError):  # killed before it could say all
             assert self._receive.poll(timeout), "the migration hangs"
             outcome = self._receive.recv()
         self._child.join(timeout)
@@ -138,7 +137,7 @@ class Migration:
         return outcome
 
     def _state(self) -> str:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return "X"
 
