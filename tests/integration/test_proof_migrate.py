@@ -99,7 +99,7 @@ def compare_once_migrated(file: Path, user: str, url: str, events: int, projecti
         assert digest.rejected.rows == events - len(held) + projections - len(rows_beside)
 
 
-@settings(FEW, max_examples=25)
+@settings(FEW, max_examples=15)
 @given(
     name=NAMES,
     events=st.lists(rows(), max_size=25),
