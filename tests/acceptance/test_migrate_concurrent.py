@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import time
@@ -38,13 +39,22 @@ def test_the_second_is_told_who_holds_it(gymops_database: str, tmp_path: Path) -
 def test_a_killed_holder_is_waited_out(gymops_database: str, tmp_path: Path) -> None:
     source = tmp_path / "workspace"
     expected = workspace(source, users=2)
-    # Killed while its backend is at work: the lock is held until the server notices.
-    with psycopg.connect(gymops_database) as blocker:
-        blocker.execute("LOCK TABLE checkpoints")
-        first = Migration(source, gymops_database, Crash(at="INSERT INTO checkpoints", during=True))
-        assert first.ended().code == -9
+    killed = Migration(source, gymops_database, _IN_THE_COPY).stopped()
+    with psycopg.connect(gymops_database, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchone()
+    assert row
+    os.kill(row[0], signal.SIGSTOP)  # a server that is slow to see that its client is gone
+    try:
+        killed.kill()
+        assert killed.ended().code == -9
         process = start(source, gymops_database, "--yes", "--on-bad-event", "quarantine")
-        time.sleep(0.3)
+        time.sleep(2)
+        assert process.poll() is None
+    finally:
+        os.kill(row[0], signal.SIGCONT)
 
     code, _, err = finish(process)
 
