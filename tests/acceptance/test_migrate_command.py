@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -231,3 +234,47 @@ def test_a_target_that_has_moved_on_is_left_alone(gymops_database: str, tmp_path
     assert (code, json.loads(out)["error"]["code"]) == (4, "refused")
     assert "1 events of the source's users that the source lacks" in json.loads(out)["error"]["message"]
     assert _runs(gymops_database) == before
+
+
+@pytest.mark.long
+def test_ctrl_c_while_two_processes_read(gymops_database: str, tmp_path: Path) -> None:
+    source = tmp_path / "gym.db"
+    large(source, 400_000)
+
+    with terminal(source, gymops_database, "--yes") as screen:
+        screen.expect("reading the source")
+        time.sleep(1)  # so that the second reader is at work
+        screen.type("\x03")
+        ended = screen.ended()
+
+    assert ended == (130, "")
+    assert "Process" not in screen.seen
+    assert _runs(gymops_database) == []
+
+
+def test_the_embedded_server_is_killed_in_between() -> None:
+    with tempfile.TemporaryDirectory(prefix="gymops-") as folder:  # short: a socket lies in it
+        source = Path(folder) / "gym.db"
+        large(source, 60_000)
+
+        def gymops_here(*arguments: str) -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                [sys.executable, "-m", "gymops", *arguments],
+                env=environment(""), cwd=folder, text=True, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+
+        try:
+            process = gymops_here("migrate", "gym.db", "--yes")
+            wait_for(process, "copying")
+            status = json.loads(finish(gymops_here("db", "status", "--json"))[1])
+            os.kill(status["pid"], signal.SIGKILL)
+            failed = finish(process)
+            again = finish(gymops_here("migrate", "gym.db", "--yes", "--json"))
+        finally:
+            finish(gymops_here("db", "stop", "--timeout", "0.5"))
+
+    assert failed[0] == 1
+    assert "error: the connection to the database was lost" in failed[2]
+    assert again[0] == 0, again[2]
+    assert json.loads(again[1])["verified"] is True
