@@ -92,7 +92,7 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
 
     Chunks are counted in events, so the second half may only start at a multiple of their size. Where
     it starts is guessed from the rowids; if the first half turns out to hold another number of events
-    (rows were deleted or rejected), the second one is read again, from the right place.
+    (rows were deleted or rejected), the log is read once more, in one piece.
     """
     before = contents.low_mark - 1
     events = (contents.high_mark - before) // 2 // CHUNK * CHUNK

@@ -29,10 +29,11 @@ from gymops.eventlog.shapes import (
     table_names,
 )
 
-BATCH_ROWS = 4096
+BATCH_ROWS = 1024
 BATCH_BYTES = 4 << 20
 BATCH_SECONDS = 0.05
-"""A batch's read transaction ends at the first of these; the app waits for it at most that long."""
+"""A batch's read transaction ends at the first of these; the app waits for it at most that long. Larger
+batches are slower: they no longer fit the processor's cache."""
 _FETCH = 256
 _LARGE = 256 << 10
 """Rows larger than this are read one by one, so that not even 256 of them at once fill the memory."""

@@ -99,13 +99,12 @@ class SqliteLog:
                 hasher.add(user_id, row.table, row.columns, row.types, row.cells)
         return LogDigest({user: stream for user, stream in streams.items() if stream.events}, hasher.result())
 
-    def side_streams(self) -> Mapping[str, Stream]:
-        """The streams of the side column, of the users whose events have columns we do not know."""
-        return {
-            user: reading.scan.side
-            for user, reading in self.read().items()
-            if reading.scan.side is not None and reading.scan.side.events
-        }
+    def side_streams(self) -> Mapping[str, Stream] | None:
+        """The streams of the side column, by user; None where no events have columns we do not know."""
+        readings = self.read()
+        if not any(reading.contents.shape.extra for reading in readings.values()):
+            return None
+        return {user: reading.scan.side for user, reading in readings.items() if reading.scan.side.events}
 
     def events(self, user_id: str) -> Iterator[Event]:
         payloads = Payloads()

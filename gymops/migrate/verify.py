@@ -30,7 +30,7 @@ def prove(source: SqliteLog, url: str, observer: Observer) -> Proof:
         if gap is not None:
             first = f"the positions of user {gap!r} are not 1, 2, 3, ..."
         compared = {
-            name: tables.compare(source.table_rows(name), log.table_rows(name))
+            name: tables.compare(source.table_rows(name), log.table_rows(name), tables.TABLES[name])
             for name in sorted(source.tables())
         }
         for name, found in compared.items():
