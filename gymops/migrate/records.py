@@ -14,14 +14,18 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from gymops.errors import GymopsError
 from gymops.migrate.report import Report
+from gymops.migrate.target import connected
 from gymops.pg.connection import translated
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @contextmanager
-def recorded(connection: Connection, source: str, now: Callable[[], datetime]) -> Iterator[uuid.UUID]:
+def recorded(
+    url: str, connection: Connection, source: str, now: Callable[[], datetime]
+) -> Iterator[uuid.UUID]:
     """A row in runs that says what is going on.
 
     Earlier runs still marked as running are dead: we hold the lock.
@@ -41,12 +45,20 @@ def recorded(connection: Connection, source: str, now: Callable[[], datetime]) -
     try:
         yield run_id
     except BaseException:
-        # Also on Ctrl-C: what was committed stays, and the run is told as failed.
-        with suppress(psycopg.Error):  # the connection may be what failed; the next run marks this one
-            connection.execute(
-                "UPDATE runs SET status = 'failed', finished_at = %s WHERE run_id = %s", (now(), run_id)
-            )
+        # Also on Ctrl-C: what was committed stays, and the run is told as failed. In a session of its
+        # own: a late cancel request may still hit the next statement of the old one.
+        connection.close()
+        with suppress(GymopsError, psycopg.Error):  # the server may be what failed; the next run marks it
+            _fail(url, run_id, now())
         raise
+
+
+def _fail(url: str, run_id: uuid.UUID, now: datetime) -> None:
+    with connected(url) as connection:
+        connection.execute(
+            "UPDATE runs SET status = 'failed', finished_at = %s WHERE run_id = %s AND status = 'running'",
+            (now, run_id),
+        )
 
 
 def finish(

@@ -96,7 +96,7 @@ def run(
         schema.upgrade(url, clock=clock)
         with (
             targets.connected(url) as connection,
-            records.recorded(connection, source.name, clock.now) as run_id,
+            records.recorded(url, connection, source.name, clock.now) as run_id,
         ):
             job = _Job(url, connection, source, agreed, run_id, clock, lock.check, observer)
             begun = clock.monotonic()

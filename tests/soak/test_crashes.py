@@ -17,6 +17,7 @@ import pytest
 
 from gymops.clock import SystemClock
 from gymops.pg import embedded
+from tests.soak.commands import finish, start, wait_for
 from tests.soak.crashes import (
     Crash,
     Expected,
@@ -24,6 +25,7 @@ from tests.soak.crashes import (
     append,
     assert_fitting,
     assert_whole,
+    large,
     migrate,
     workspace,
 )
@@ -132,3 +134,22 @@ def kill_server(server: embedded.Server) -> None:
     while embedded.status(server).running:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("seed", range(max(SEEDS // 10, 1)))
+def test_ctrl_c_is_always_recorded(seed: int, gymops_database: str, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    source = tmp_path / "gym.db"
+    large(source, 60_000)
+    process = start(source, gymops_database, "--yes")
+    wait_for(process, chance.choice(["copying", "copying", "building indexes", "proving"]))
+    time.sleep(chance.random() * 0.15)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+
+    assert code in (130, 0), err
+    with psycopg.connect(gymops_database) as connection:
+        runs = connection.execute("SELECT status FROM runs").fetchall()
+    assert runs in ([("failed",)], [("done",)])  # done: the proof was recorded before the key was pressed
+    assert code == 130 or runs == [("done",)]
+    assert migrate(source, gymops_database).code == 0
