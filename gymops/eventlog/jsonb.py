@@ -227,14 +227,14 @@ class Payloads:
             BadJsonError: with the reason in plain words.
         """
         shapes = self._shapes.get(event_type, ())
-        for match, template, order in shapes:
+        for match, fill, order in shapes:
             found = match(text)
             if found:
                 if "\\" not in text:
-                    return str(template % found.group(*order))
+                    return fill(found.group(*order))
                 # The values with escapes, and only they, are printed the exact way.
                 values = (_canonical(v)[0] if "\\" in v else v for v in map(found.group, order))
-                return template % tuple(values)
+                return fill(tuple(values))
         result, repeated = canonical(text)
         if repeated:
             self.repeated += 1
@@ -252,8 +252,8 @@ class Payloads:
             self._shapes.setdefault(event_type, []).append(shape)
 
 
-_Shape = tuple[Callable[[str], Any], str, tuple[int, ...]]
-"""Matches the text of a payload, the canonical text with %s for each value, and which group goes where."""
+_Shape = tuple[Callable[[str], "re.Match[str] | None"], Callable[[Any], str], tuple[int, ...]]
+"""Matches the text of a payload, fills its values into the canonical text, and which group goes where."""
 
 
 def _shape(text: str) -> _Shape | None:
@@ -271,4 +271,4 @@ def _shape(text: str) -> _Shape | None:
     order = sorted(members, key=_key_order)
     places = {name: index for index, name in enumerate(members, 1)}
     template = "{" + ", ".join(names[name].replace("%", "%%") + ": %s" for name in order) + "}"
-    return match, template, tuple(places[name] for name in order)
+    return match, template.__mod__, tuple(places[name] for name in order)
