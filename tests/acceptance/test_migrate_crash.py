@@ -11,9 +11,11 @@ from tests.soak.crashes import Crash, assert_fitting, assert_whole, migrate, wor
 
 _COMMIT = "_exit_gen"  # psycopg's end of a transaction: 1 the run's row, 2 the drop, 3 the first batch, ...
 
-MOMENTS = {
-    "in the middle of a revision of the schema": Crash(at="CREATE TABLE exercises"),
+SCHEMA = {
+    "in the middle of a revision": Crash(at="CREATE TABLE exercises"),
     "between two revisions": Crash(at="CREATE TABLE runs"),
+}
+MOMENTS = {
     "as the run's row is committed": Crash(at=_COMMIT, during=True),
     "while the indexes are dropped": Crash(at="DROP INDEX", during=True),
     "as the dropping of the indexes is committed": Crash(2, at=_COMMIT, during=True),
@@ -33,12 +35,20 @@ MOMENTS = {
 }
 
 
+@pytest.mark.parametrize("moment", SCHEMA)
+def test_killed_while_the_schema_is_made(moment: str, database: str, tmp_path: Path) -> None:
+    _kill_and_go_on(SCHEMA[moment], database, tmp_path / "workspace")
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed(moment: str, database: str, tmp_path: Path) -> None:
-    source = tmp_path / "workspace"
+def test_killed(moment: str, gymops_database: str, tmp_path: Path) -> None:
+    _kill_and_go_on(MOMENTS[moment], gymops_database, tmp_path / "workspace")
+
+
+def _kill_and_go_on(moment: Crash, database: str, source: Path) -> None:
     expected = workspace(source, users=2, events=120)
 
-    killed = migrate(source, database, MOMENTS[moment])
+    killed = migrate(source, database, moment)
     assert_fitting(database)
     again = migrate(source, database)
 

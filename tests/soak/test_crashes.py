@@ -147,7 +147,7 @@ def test_ctrl_c_is_always_recorded(seed: int, gymops_database: str, tmp_path: Pa
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
 
-    assert code in (130, 0), err
+    assert code in (130, 0, -signal.SIGINT), err  # the last one where Python itself is ending already
     with psycopg.connect(gymops_database) as connection:
         runs = connection.execute("SELECT status FROM runs").fetchall()
     assert runs in ([("failed",)], [("done",)])  # done: the proof was recorded before the key was pressed
