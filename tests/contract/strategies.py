@@ -17,7 +17,7 @@ FEW = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 """The same few examples each time, for the default run."""
-MANY = settings(FEW, derandomize=False, max_examples=5_000)
+MANY = settings(FEW, max_examples=1_500)
 """Other examples each time, for the long run."""
 
 SCALARS: SearchStrategy[str] = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -135,7 +135,7 @@ def test_any_log_is_the_same_once_migrated(
 
 
 @pytest.mark.long
-@settings(MANY, max_examples=400)
+@settings(MANY, max_examples=120)
 @given(
     name=NAMES,
     events=st.lists(rows(), max_size=60),
