@@ -85,7 +85,11 @@ def run(
         Interrupted: ``confirm`` said no.
     """
     started = clock.monotonic()
-    with hold(url, "migrate", clock=clock, holder="migrate") as lock, no_collector():
+    with (
+        records.interruptible(),
+        hold(url, "migrate", clock=clock, holder="migrate") as lock,
+        no_collector(),
+    ):
         rowids = Rowids(source)
         agreed = plan(source, url, observer)
         agreed.refuse_problems(options.quarantine)

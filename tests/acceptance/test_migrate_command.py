@@ -166,8 +166,12 @@ def test_interrupted_in_the_middle_of_the_copy(
         Crash(2, at="INSERT INTO checkpoints", signal=signal.SIGINT),
         Crash(2, at="CREATE INDEX", signal=signal.SIGINT),
         Crash(1, at="COPY ( SELECT", signal=signal.SIGINT),
+        # The connection cannot be used any more, which must not hide why.
+        Crash(5, at="copy_to", during=True, signal=signal.SIGINT),
+        Crash(2, at="INSERT INTO checkpoints", during=True, signal=signal.SIGINT),
+        Crash(1, at="COPY ( SELECT", during=True, signal=signal.SIGINT),
     ],
-    ids=["batch", "checkpoint", "index", "proof"],
+    ids=["batch", "checkpoint", "index", "proof", "in a batch", "in a statement", "in the proof"],
 )
 def test_ctrl_c_is_recorded(moment: Crash, gymops_database: str, tmp_path: Path) -> None:
     source = tmp_path / "workspace"

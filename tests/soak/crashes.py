@@ -183,6 +183,7 @@ def _child(
         outcome.code, outcome.error = 130, "interrupted"
     except BaseException:  # noqa: BLE001
         outcome.code, outcome.error = 70, traceback.format_exc()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended
     send.send(outcome)
     send.close()
     os._exit(outcome.code)
