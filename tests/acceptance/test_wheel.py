@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gymops.eventlog.sample import write_workspace
+from gymops.eventlog.sample import write_log
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long
@@ -66,8 +66,8 @@ def test_the_wheel_holds_migrations_templates_and_runbooks(wheel: Path) -> None:
 def test_every_command_works_outside_the_checkout(installed: Path, empty: Path, tmp_path: Path) -> None:
     where = run(installed.with_name("python"), empty, "-c", "import gymops; print(gymops.__file__)")
     assert str(ROOT) not in where.stdout
-    write_workspace(tmp_path / "workspace", users=2, events=200, seed=3)
-    workspace = str(tmp_path / "workspace")
+    log = str(tmp_path / "gym.db")
+    write_log(tmp_path / "gym.db", events=200, seed=3)
     for arguments, code in (
         (["--help"], 0),
         (["--version"], 0),
@@ -75,9 +75,9 @@ def test_every_command_works_outside_the_checkout(installed: Path, empty: Path, 
         (["db", "start"], 0),
         (["schema", "upgrade"], 0),
         (["schema", "check"], 0),
-        (["migrate", workspace, "--plan"], 3),
-        (["migrate", workspace, "--yes"], 0),
-        (["verify", workspace, "env:local"], 0),
+        (["migrate", log, "--plan"], 3),
+        (["migrate", log, "--yes"], 0),
+        (["verify", log, "env:local"], 0),
         (["demo"], 0),
         (["db", "status"], 0),
     ):

@@ -18,7 +18,7 @@ FEW = settings(
 )
 """The same few examples each time, for the default run."""
 MANY = settings(FEW, max_examples=1_500)
-"""Other examples each time, for the long run."""
+"""Ten times as many, for the long run."""
 
 SCALARS: SearchStrategy[str] = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 """What UTF-8 and PostgreSQL's text both hold."""
