@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -24,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),
     "verify": ("gymops.cli.verify", "Compare two event logs and name the first event that differs."),
 }
+
+GRACE_SECONDS = 10.0
+"""How long Ctrl-C may take to record what was done."""
+_STOPPED = Interrupted("interrupted", hint="run the same command again to go on")
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -60,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code. No traceback reaches a user."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
+    signal.signal(signal.SIGINT, partial(_interrupt, as_json))
     try:
         status = root.main(arguments, prog_name="gymops", standalone_mode=False)
         output.flush()
@@ -69,9 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail({"code": "usage", "message": error.format_message(), "hint": _usage(error)}, as_json)
         status = 2
     except (KeyboardInterrupt, click.Abort):
-        stopped = Interrupted("interrupted", hint="run the same command again to go on")
-        _fail(stopped.as_dict()["error"], as_json)
-        status = stopped.exit_code
+        _fail(_STOPPED.as_dict()["error"], as_json)
+        status = _STOPPED.exit_code
     except GymopsError as error:
         _fail(error.as_dict()["error"], as_json)
         status = error.exit_code
@@ -87,6 +93,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail({"code": "internal", "message": message, "hint": "GYMOPS_DEBUG=1 shows where"}, as_json)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(as_json: bool, number: int, frame: object) -> None:  # noqa: ARG001
+    """Ctrl-C ends the command as usual, and in any case soon.
+
+    It can hit a library between taking a lock and knowing that it did; then leaving waits for itself.
+    Ending there and then is safe: every command can be killed and run again.
+    """
+    from threading import Timer
+
+    def end() -> None:
+        _fail(_STOPPED.as_dict()["error"], as_json)
+        sys.stdout.flush()
+        os._exit(_STOPPED.exit_code)
+
+    timer = Timer(GRACE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
 
 
 def _usage(error: click.ClickException) -> str | None:
