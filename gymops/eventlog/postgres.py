@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, LiteralString
@@ -251,9 +251,11 @@ def snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         yield
-    finally:
-        if not connection.closed:
+    except BaseException:
+        with suppress(psycopg.Error):  # what ended the reading matters, not what the end of it met
             connection.execute("ROLLBACK")
+        raise
+    connection.execute("ROLLBACK")
 
 
 def parse(record: bytes) -> Event:

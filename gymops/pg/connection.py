@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import Any, LiteralString, NamedTuple, TypeAlias
@@ -13,6 +14,9 @@ from psycopg.conninfo import make_conninfo
 from gymops.errors import ConfigError
 from gymops.pg.conninfo import parse, redact, secrets
 from gymops.pg.failures import DatabaseError, Kind, translated
+
+# What psycopg has to say of a rollback that failed is told by our own errors.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 __all__ = ["Connection", "DatabaseError", "Kind", "connect", "redact", "translated"]
 
