@@ -111,10 +111,15 @@ class AdvisoryLock:
         """
         try:
             held = self.holder()
-            ours = held is not None and held.backend == self.connection.info.backend_pid
-        except DatabaseError:
-            ours = False
-        if not ours:
+        except DatabaseError as error:
+            # A server that dies takes its sessions along one by one: this one may be the first to go.
+            raise DatabaseError(
+                f"{error.message} by the session that held the lock {self.name!r}",
+                kind=error.kind,
+                hint=error.hint,
+                sqlstate=error.sqlstate,
+            ) from error
+        if held is None or held.backend != self.connection.info.backend_pid:
             raise DatabaseError(
                 f"the session that held the lock {self.name!r} is gone, so another run may have begun",
                 kind=Kind.CONNECTION_LOST,

@@ -43,6 +43,8 @@ def own_server() -> Iterator[embedded.Server]:
 def own_database(own_server: embedded.Server) -> Iterator[str]:
     with fresh_databases(own_server) as new:
         yield new()
+        # A test that fails while the server is down must not take the others with it.
+        embedded.start(own_server, clock=SystemClock(), tied_to_parent=True)
 
 
 @contextmanager
