@@ -1,0 +1,1 @@
+"""The payload: Titan Trakr, an event-sourced voice workout tracker."""

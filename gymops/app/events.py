@@ -1,0 +1,240 @@
+"""The ten events of a workout log: what each may hold, and how older shapes become today's.
+
+New events are checked strictly here. Events that are in a log already are facts: they are brought to
+today's shape (``upcast``) and folded as they are, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+MAX_WEIGHT = 1500.0
+MAX_REPS = 1000
+MAX_SECONDS = 86_400
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError("is no UUID") from None
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair") from None
+    return text
+
+
+Id = Annotated[str, StringConstraints(max_length=45), AfterValidator(_uuid)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_text)]
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_text)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=MAX_WEIGHT, allow_inf_nan=False)]
+Reps = Annotated[int, Field(strict=True, ge=1, le=MAX_REPS)]
+Seconds = Annotated[int, Field(strict=True, ge=1, le=MAX_SECONDS)]
+Unit = Literal["kg", "lb"]
+
+
+class Payload(BaseModel):
+    """What an event holds; a field that does not belong is an error and never lost in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Plan(Payload):
+    """What a template asks of one exercise."""
+
+    exercise_id: Slug
+    target_sets: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    target_reps: Reps | None = None
+    target_weight: Weight | None = None
+    target_unit: Unit = "kg"
+    set_type: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")] = "standard"
+    rest_seconds: Annotated[int, Field(strict=True, ge=0, le=3600)] = 60
+    notes: Text | None = None
+
+
+Slugs = Annotated[list[Slug], Field(max_length=50)]
+Plans = Annotated[list[Plan], Field(max_length=50)]
+
+
+class WorkoutStarted(Payload):
+    workout_id: Id
+    name: Name | None = None
+    from_template_id: Id | None = None
+    exercise_ids: Slugs | None = None
+    exercise_plans: Plans | None = None
+
+
+class WorkoutCompleted(Payload):
+    workout_id: Id
+    notes: Text | None = None
+
+
+class WorkoutDiscarded(Payload):
+    workout_id: Id
+    reason: Text | None = None
+
+
+class ExerciseAdded(Payload):
+    workout_id: Id
+    exercise_id: Slug
+
+
+class SetLogged(Payload):
+    """A set: of repetitions, or of seconds. A weight of 0 is the body's own; the unit is as entered."""
+
+    workout_id: Id
+    exercise_id: Slug
+    weight: Weight = 0.0
+    reps: Reps | None = None
+    unit: Unit = "kg"
+    duration_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> SetLogged:
+        if (self.reps is None) == (self.duration_seconds is None):
+            raise ValueError("a set has either reps or duration_seconds")
+        return self
+
+
+class SetModified(Payload):
+    """What is given replaces what the set had; the rest stays."""
+
+    workout_id: Id
+    original_event_id: Id
+    weight: Weight | None = None
+    reps: Reps | None = None
+    unit: Unit | None = None
+    duration_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> SetModified:
+        if self.weight is None and self.reps is None and self.unit is None and self.duration_seconds is None:
+            raise ValueError("nothing to change: give weight, reps, unit or duration_seconds")
+        return self
+
+
+class SetDeleted(Payload):
+    workout_id: Id
+    original_event_id: Id
+    reason: Text | None = None
+
+
+class TemplateCreated(Payload):
+    template_id: Id
+    name: Name
+    exercise_ids: Slugs
+    exercises: Plans | None = None
+    source_workout_id: Id | None = None
+
+
+class TemplateUpdated(Payload):
+    template_id: Id
+    name: Name | None = None
+    exercise_ids: Slugs | None = None
+    exercises: Plans | None = None
+
+
+class TemplateDeleted(Payload):
+    template_id: Id
+
+
+TYPES: dict[str, type[Payload]] = {
+    model.__name__: model
+    for model in (
+        WorkoutStarted,
+        WorkoutCompleted,
+        WorkoutDiscarded,
+        ExerciseAdded,
+        SetLogged,
+        SetModified,
+        SetDeleted,
+        TemplateCreated,
+        TemplateUpdated,
+        TemplateDeleted,
+    )
+}
+
+_VERSIONS = {"SetLogged": 2, "SetModified": 2}
+
+
+class InvalidEvent(ValueError):
+    """A new event that cannot be accepted; ``errors`` says where and why, in plain words."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("; ".join(f"{error['loc']}: {error['msg']}" for error in errors))
+        self.errors = errors
+
+
+def new_payload(event_type: str, payload: Any) -> dict[str, Any]:
+    """A new event's payload as it is stored: checked, every field there, ids in lower case.
+
+    Raises:
+        InvalidEvent: the type is unknown or the payload is not one of its kind.
+    """
+    model = TYPES.get(event_type)
+    if model is None:
+        raise InvalidEvent([{"loc": "event_type", "msg": f"must be one of {', '.join(TYPES)}"}])
+    try:
+        return model.model_validate(payload).model_dump()
+    except ValidationError as error:
+        raise InvalidEvent(
+            [
+                {"loc": ".".join(["payload", *map(str, one["loc"])]), "msg": one["msg"]}
+                for one in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from None
+
+
+def version(event_type: str) -> int:
+    """The schema_version new events of this type are written with."""
+    return _VERSIONS.get(event_type, 1)
+
+
+def _timed(payload: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew no timed sets: a plank of a minute was logged as 60 reps, or not at all."""
+    return {**payload, "duration_seconds": None}
+
+
+_UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ("SetLogged", 1): _timed,
+    ("SetModified", 1): _timed,
+}
+
+
+class FromTheFuture(ValueError):
+    """An event whose shape is newer than this code: folding it would guess."""
+
+
+def upcast(event_type: str, schema_version: int, payload: dict[str, Any]) -> dict[str, Any]:
+    """An event's payload in today's shape.
+
+    Raises:
+        FromTheFuture: it was written by newer code.
+    """
+    current = version(event_type)
+    if event_type in TYPES and schema_version > current:
+        raise FromTheFuture(
+            f"{event_type} of version {schema_version}; this release knows versions up to {current}"
+        )
+    for old in range(schema_version, current):
+        payload = _UPCASTS.get((event_type, old), dict)(payload)
+    return payload
