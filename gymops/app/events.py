@@ -210,7 +210,7 @@ def version(event_type: str) -> int:
 
 
 def _timed(payload: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 knew no timed sets: a plank of a minute was logged as 60 reps, or not at all."""
+    """Version 1 knew no timed sets."""
     return {**payload, "duration_seconds": None}
 
 
@@ -219,22 +219,60 @@ _UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("SetModified", 1): _timed,
 }
 
+# What folding relies on. Everything else may be missing in what other programs wrote.
+_TEXT, _NUMBER, _MAYBE = (str,), (int, float), type(None)
+_NEEDED: dict[str, dict[str, tuple[type, ...]]] = {
+    "WorkoutStarted": {"workout_id": _TEXT},
+    "WorkoutCompleted": {"workout_id": _TEXT},
+    "WorkoutDiscarded": {"workout_id": _TEXT},
+    "ExerciseAdded": {"workout_id": _TEXT, "exercise_id": _TEXT},
+    "SetLogged": {
+        "workout_id": _TEXT,
+        "exercise_id": _TEXT,
+        "weight": _NUMBER,
+        "reps": (int, _MAYBE),
+        "unit": _TEXT,
+        "duration_seconds": (int, _MAYBE),
+    },
+    "SetModified": {
+        "workout_id": _TEXT,
+        "original_event_id": _TEXT,
+        "weight": (*_NUMBER, _MAYBE),
+        "reps": (int, _MAYBE),
+        "unit": (str, _MAYBE),
+        "duration_seconds": (int, _MAYBE),
+    },
+    "SetDeleted": {"workout_id": _TEXT, "original_event_id": _TEXT},
+    "TemplateCreated": {"template_id": _TEXT, "name": _TEXT, "exercise_ids": (list,)},
+    "TemplateUpdated": {"template_id": _TEXT},
+    "TemplateDeleted": {"template_id": _TEXT},
+}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "SetLogged": {"weight": 0.0, "reps": None, "unit": "kg"},
+    "SetModified": {"weight": None, "reps": None, "unit": None},
+}
+
 
 class FromTheFuture(ValueError):
     """An event whose shape is newer than this code: folding it would guess."""
 
 
-def upcast(event_type: str, schema_version: int, payload: dict[str, Any]) -> dict[str, Any]:
-    """An event's payload in today's shape.
+def read(event_type: str, schema_version: int, payload: Any) -> dict[str, Any] | None:
+    """A stored event's payload in today's shape, or None if it cannot be read as its type.
 
     Raises:
         FromTheFuture: it was written by newer code.
     """
+    needed = _NEEDED.get(event_type)
+    if needed is None or not isinstance(payload, dict):
+        return None
     current = version(event_type)
-    if event_type in TYPES and schema_version > current:
+    if schema_version > current:
         raise FromTheFuture(
             f"{event_type} of version {schema_version}; this release knows versions up to {current}"
         )
-    for old in range(schema_version, current):
-        payload = _UPCASTS.get((event_type, old), dict)(payload)
-    return payload
+    shaped: dict[str, Any] = {**_DEFAULTS.get(event_type, {}), **payload}
+    for old in range(max(schema_version, 1), current):
+        shaped = _UPCASTS[event_type, old](shaped)
+    readable = all(type(shaped.get(name)) in kinds for name, kinds in needed.items())
+    return shaped if readable else None

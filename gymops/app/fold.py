@@ -35,7 +35,8 @@ class Stored:
     event_id: str
     at: str
     event_type: str
-    payload: dict[str, Any]
+    payload: dict[str, Any] | None
+    """None if it cannot be read as its type."""
 
 
 class View(Protocol):
@@ -64,7 +65,7 @@ class View(Protocol):
 def fold(view: View, event: Stored) -> None:
     """Change the rows as this event says."""
     change = _FOLDS.get(event.event_type)
-    if change:
+    if change and event.payload is not None:
         change(view, event, event.payload)
 
 
@@ -145,7 +146,7 @@ def _completed(view: View, event: Stored, payload: dict[str, Any]) -> None:
     _count(view, None, workout)
 
 
-def _discarded(view: View, event: Stored, payload: dict[str, Any]) -> None:
+def _discarded(view: View, _event: Stored, payload: dict[str, Any]) -> None:
     if _current(view, payload):
         _abandon(view)
 
@@ -159,7 +160,7 @@ def _abandon(view: View) -> None:
             _recount(view, exercise["exercise_id"], reps)
 
 
-def _added(view: View, event: Stored, payload: dict[str, Any]) -> None:
+def _added(view: View, _event: Stored, payload: dict[str, Any]) -> None:
     current = _current(view, payload)
     if current:
         view.put("current_workout", _with_exercise(current, payload["exercise_id"]))
@@ -197,14 +198,14 @@ def _set_logged(view: View, event: Stored, payload: dict[str, Any]) -> None:
         view.put(key, better)
 
 
-def _set_modified(view: View, event: Stored, payload: dict[str, Any]) -> None:
+def _set_modified(view: View, _event: Stored, payload: dict[str, Any]) -> None:
     fields = ("weight", "reps", "unit", "duration_seconds")
     given = {name: payload[name] for name in fields if payload[name] is not None}
     _change_set(view, payload, lambda one: {**one, **given})
 
 
-def _set_deleted(view: View, event: Stored, payload: dict[str, Any]) -> None:
-    _change_set(view, payload, lambda one: None)
+def _set_deleted(view: View, _event: Stored, payload: dict[str, Any]) -> None:
+    _change_set(view, payload, lambda _: None)
 
 
 _SetChange = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -340,7 +341,7 @@ def _template_created(view: View, event: Stored, payload: dict[str, Any]) -> Non
     view.put("workout_templates", [*(view.get("workout_templates") or []), template])
 
 
-def _template_updated(view: View, event: Stored, payload: dict[str, Any]) -> None:
+def _template_updated(view: View, _event: Stored, payload: dict[str, Any]) -> None:
     given = {name: payload[name] for name in ("name", "exercise_ids", "exercises") if payload.get(name)}
     if "exercise_ids" in given and "exercises" not in given:
         given["exercises"] = [_plan(one) for one in given["exercise_ids"]]
@@ -349,7 +350,7 @@ def _template_updated(view: View, event: Stored, payload: dict[str, Any]) -> Non
     _change_template(view, payload["template_id"], lambda old: {**old, **given})
 
 
-def _template_deleted(view: View, event: Stored, payload: dict[str, Any]) -> None:
+def _template_deleted(view: View, _event: Stored, payload: dict[str, Any]) -> None:
     templates = view.get("workout_templates") or []
     view.put("workout_templates", [one for one in templates if one["id"] != payload["template_id"]])
 

@@ -36,7 +36,7 @@ class Logged:
 
 
 def kilograms(weight: float, unit: str) -> float:
-    return weight * POUND if unit == "lb" else weight
+    return weight * POUND if unit.startswith("lb") else weight
 
 
 def volume(sets: Iterable[dict[str, Any]]) -> float:
