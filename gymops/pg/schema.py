@@ -25,9 +25,9 @@ __all__ = [
     "upgrade",
 ]
 
-MIN_SCHEMA = "0003"
+MIN_SCHEMA = "0004"
 """The lowest revision this code works on."""
-MAX_SCHEMA = "0003"
+MAX_SCHEMA = "0004"
 """The highest revision this code works on."""
 
 _ROLE_MISSING = "the role gymops_app is missing"

@@ -17,7 +17,7 @@ from gymops.pg.connection import connect
 from gymops.pg.lock import hold
 
 Gymops = Callable[..., "subprocess.CompletedProcess[str]"]
-ALL = ["0001", "0002", "0003"]
+ALL = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def test_a_database_s_way_to_the_newest_schema(gymops: Gymops, database: str) ->
     assert gymops("schema", "current", *to, **place).returncode == 0
 
     done = _json(gymops("schema", "upgrade", *to, "--json", **place))
-    assert done == {"target": database, "applied": ALL, "current": "0003"}
+    assert done == {"target": database, "applied": ALL, "current": "0004"}
     again = gymops("schema", "upgrade", *to, **place)
     assert (again.returncode, again.stderr) == (0, "")
-    assert again.stdout == f"{database} is at revision 0003\nnothing to do\n"
+    assert again.stdout == f"{database} is at revision 0004\nnothing to do\n"
 
     assert _json(gymops("schema", "current", *to, "--pending", "--json", **place))["pending"] == []
     checked = _json(gymops("schema", "check", *to, "--json", **place))
@@ -79,7 +79,7 @@ def test_the_embedded_server_is_the_default_and_is_started(gymops: Gymops) -> No
     first = gymops("schema", "upgrade")
     assert first.returncode == 0, first.stderr
     assert "started the embedded PostgreSQL" in first.stderr
-    assert "applied: 0001, 0002, 0003" in first.stdout
+    assert "applied: 0001, 0002, 0003, 0004" in first.stdout
     second = gymops("schema", "check")
     assert (second.returncode, second.stderr) == (0, "")
     assert "append_only" in second.stdout

@@ -43,6 +43,15 @@ DATA: dict[str, dict[str, str]] = {
              '2026-01-01Z')
         """,
     },
+    "0004": {
+        "folds": "('auth0|000001', 1, 3524)",
+        "sets": """
+            ('auth0|000001', 'a9f2cf7e-5d8f-4b7e-9d3e-0d5d5f9f3c03', 7, 'w1', 'squat',
+             '2026-01-01T00:00:00.000000Z', 100, 45.3592, 'lb', 5, NULL)
+        """,
+        "shadow_folds": "('auth0|000001', 1, 7)",
+        "shadow_projections": "('auth0|000001', 'current_workout', 'null', '2026-01-01Z', NULL)",
+    },
 }
 COLUMNS = {
     # Without xid, which the database sets.
