@@ -18,7 +18,7 @@ from gymops.pg.failures import DatabaseError, Kind, translated
 # What psycopg has to say of a rollback that failed is told by our own errors.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
-__all__ = ["Connection", "DatabaseError", "Kind", "connect", "redact", "translated"]
+__all__ = ["Connection", "DatabaseError", "Kind", "connect", "connect_plain", "redact", "translated"]
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -62,17 +62,7 @@ def connect(
         ConfigError: the URL cannot be understood.
         DatabaseError: the server cannot be reached, refuses, is too old or not in UTF-8.
     """
-    own = parse(url)
-    parameters = {**_PARAMETERS, "connect_timeout": str(max(2, math.ceil(timeout))), **own}
-    try:
-        connection: Connection = psycopg.connect(
-            make_conninfo("", **parameters),
-            autocommit=True,  # so that no rollback takes the settings back
-            prepare_threshold=None,  # prepared statements pin a session of RDS Proxy
-        )
-    except psycopg.Error as error:
-        # Neither chained nor repeated unseen: libpq's text may hold what the user typed as password.
-        raise _refusal(url, str(error), secrets(own)) from None
+    connection = connect_plain(url, timeout=timeout)  # in autocommit: no rollback takes the settings back
     try:
         _supported(connection, url)
         with translated():
@@ -81,6 +71,27 @@ def connect(
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def connect_plain(url: str, *, timeout: float = 10.0) -> Connection:
+    """Open a session in autocommit as the server gives it: a SET would pin a connection of RDS Proxy.
+
+    Raises:
+        ConfigError: the URL cannot be understood.
+        DatabaseError: the server cannot be reached, or refuses.
+    """
+    own = parse(url)
+    parameters = {**_PARAMETERS, "connect_timeout": str(max(2, math.ceil(timeout))), **own}
+    try:
+        connection: Connection = psycopg.connect(
+            make_conninfo("", **parameters),
+            autocommit=True,
+            prepare_threshold=None,  # prepared statements pin a session of RDS Proxy
+        )
+    except psycopg.Error as error:
+        # Neither chained nor repeated unseen: libpq's text may hold what the user typed as password.
+        raise _refusal(url, str(error), secrets(own)) from None
     return connection
 
 
