@@ -53,11 +53,12 @@ COPY (
 ) TO STDOUT (FORMAT binary)
 """
 
-# Positions are 1, 2, 3, ... within the user; (user_id, position) is unique, so these three suffice.
+# Positions are 1, 2, 3, ... within the user; (user_id, position) is unique, so first and last suffice.
 _GAPS = """
-SELECT user_id FROM events WHERE {users} GROUP BY user_id
-HAVING min(position) <> 1 OR max(position) <> count(*)
-ORDER BY user_id LIMIT 1
+SELECT user_id FROM unnest(%s::text[], %s::bigint[]) AS counted (user_id, events)
+WHERE (SELECT min(position) FROM events e WHERE e.user_id = counted.user_id) <> 1
+   OR (SELECT max(position) FROM events e WHERE e.user_id = counted.user_id) <> counted.events
+LIMIT 1
 """
 
 _REJECTED = """
@@ -137,12 +138,14 @@ class PostgresLog:
         with translated(), snapshot(connection):
             return dict(self._streams(SIDE_RECORDS, silent))
 
-    def gap(self) -> str | None:
-        """A user whose positions are not 1, 2, 3, ..., if there is one."""
+    def gap(self, digest: LogDigest) -> str | None:
+        """A user of the digest just taken whose positions are not 1, 2, 3, ..., if there is one."""
         if self._foreign is not None:
             return None
+        users = sorted(digest.streams, key=str.encode)
+        counts = [digest.streams[user].events for user in users]
         with translated():
-            row = self.connection.execute(self._query(_GAPS)).fetchone()
+            row = self.connection.execute(_GAPS, (users, counts)).fetchone()
         return row[0] if row else None
 
     def events(self, user_id: str) -> Iterator[Event]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -80,20 +80,9 @@ def missing(connection: Connection) -> list[tuple[uuid.UUID, list[Index]]]:
     return [(run_id, [Index(**index) for index in indexes]) for run_id, indexes in rows]
 
 
-def build(
-    connection: Connection,
-    check: Callable[[], None],
-    progress: Callable[[int], None],
-    sessions: Sessions | None = None,
-) -> int:
-    """Build what is missing, each index and its record in one transaction; return how many.
-
-    With ``sessions``, which opens more connections, two are built at a time beforehand: what is then
-    left of each is to declare its constraint and to strike it off the record.
-    """
+def build(connection: Connection, check: Callable[[], None], progress: Callable[[int], None]) -> int:
+    """Build what is missing, each index and its record in one transaction; return how many."""
     built = 0
-    if sessions is not None:
-        _build_in_pairs(connection, sessions)
     for run_id, indexes in missing(connection):
         for at, index in enumerate(indexes):
             with translated(), connection.transaction():
@@ -110,8 +99,13 @@ def build(
     return built
 
 
-def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
-    """Each build sorts on one core for most of its time, and reads a table that nobody writes."""
+@contextmanager
+def in_the_making(connection: Connection, sessions: Sessions) -> Iterator[None]:
+    """Build what is missing, two at a time; at the end ``build`` has only to declare and to record it.
+
+    Inside, the first one is there, which is the primary key's: events can be read in their order while
+    the others are being built. They can not be written. ``sessions`` opens more connections.
+    """
     with translated(), connection.transaction():
         # A session of a run that was killed may still be building one: without waiting for it, two
         # would be built under one name.
@@ -122,13 +116,15 @@ def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
             for index in indexes
             if connection.execute(_FOUND, {"name": index.name}).fetchone() is None
         ]
-    if len(todo) < _AT_A_TIME:
+    if not todo:
+        yield
         return
     with translated(), ExitStack() as stack:
         idle: SimpleQueue[Connection] = SimpleQueue()
         opened = [stack.enter_context(sessions()) for _ in range(_AT_A_TIME)]
         for session in opened:
             session.execute("SET maintenance_work_mem = '256MB'")
+            # Each build sorts on one core for most of its time.
             session.execute("SET max_parallel_maintenance_workers = 0")
             idle.put(session)
 
@@ -142,7 +138,10 @@ def _build_in_pairs(connection: Connection, sessions: Sessions) -> None:
 
         pool = stack.enter_context(ThreadPoolExecutor(_AT_A_TIME))
         try:
-            for done in as_completed([pool.submit(create, index.definition) for index in todo]):
+            first, *others = [pool.submit(create, index.definition) for index in todo]
+            first.result()
+            yield
+            for done in as_completed(others):
                 done.result()
         except BaseException:  # also Ctrl-C: the server must not go on building for nobody
             pool.shutdown(wait=False, cancel_futures=True)

@@ -44,12 +44,14 @@ class Proof:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long each part took."""
+    """How long each part took. No second counts twice: together they are at most the total."""
 
     plan: float
     copy: float
     index: float
+    """Building indexes, without the time in which some of them were built beside the proof."""
     verify: float
+    """The whole proof, with what is built beside it."""
     total: float
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,12 +107,13 @@ def run(
             begun = clock.monotonic()
             written = job.copy(options.index_from, rowids)
             copied = clock.monotonic()
-            job.build_indexes()
-            indexed = clock.monotonic()
-            proof = prove(source, url, observer)
+            with job.indexes():
+                keyed = clock.monotonic()
+                proof = prove(source, url, observer)
+                proved = clock.monotonic()
             if not proof.equal:
                 rowids.check_all()
-            verified = clock.monotonic()
+            ended = clock.monotonic()
             report = Report(
                 plan=agreed,
                 written=written,
@@ -120,9 +122,9 @@ def run(
                 seconds=Seconds(
                     plan=planned - started,
                     copy=copied - begun,
-                    index=indexed - copied,
-                    verify=verified - indexed,
-                    total=verified - started - waited,
+                    index=ended - copied - (proved - keyed),
+                    verify=proved - keyed,
+                    total=ended - started - waited,
                 ),
                 peak_rss=peak_rss() + max(r.scan.peak_rss for r in source.read().values()),
             )
@@ -148,7 +150,8 @@ class _Job:
         agreed, connection, source = self.agreed, self.connection, self.source
         large = agreed.to_write >= index_from
         if not (large and indexes.drop(connection, self.run_id, self.check)):
-            self.build_indexes()  # those that a run which died has dropped: rows go through all of them
+            with self.indexes():  # those that a run which died has dropped: rows go through all of them
+                pass
         self.observer.phase("copying", agreed.to_write)
         written = 0
         for user in agreed.users:
@@ -177,14 +180,17 @@ class _Job:
                 copy.write_table(connection, source, name, self.check)
         return written
 
-    def build_indexes(self) -> None:
-        """Build what was dropped, by this run or by one that died."""
+    @contextmanager
+    def indexes(self) -> Iterator[None]:
+        """Build what was dropped, by this run or by one that died; inside, events are read in their order."""
         left = sum(len(found) for _, found in indexes.missing(self.connection))
         if left:
             self.observer.phase("building indexes", left)
-            indexes.build(
-                self.connection, self.check, self.observer.advance, lambda: targets.connected(self.url)
-            )
+        with indexes.in_the_making(self.connection, lambda: targets.connected(self.url)):
+            yield
+        if left:
+            self.observer.phase("building indexes", left)
+            indexes.build(self.connection, self.check, self.observer.advance)
 
 
 def _table_results(agreed: Plan, proof: Proof) -> dict[str, TableResult]:

@@ -26,7 +26,7 @@ def prove(source: SqliteLog, url: str, observer: Observer) -> Proof:
                 f"the rejected rows differ: {mine.rejected.rows:,} in the source,"
                 f" {theirs.rejected.rows:,} in the target"
             )
-        gap = log.gap()
+        gap = log.gap(theirs)
         if gap is not None:
             first = f"the positions of user {gap!r} are not 1, 2, 3, ..."
         compared = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_all_are_built_again_as_they_were(source: Path, gymops_database: str) ->
     _execute(
         gymops_database,
         'CREATE INDEX "Ours, by the ""day""" ON events (user_id, event_type DESC) INCLUDE (xid)',
-        "CREATE INDEX sets ON events (user_id) WHERE event_type = 'SetLogged'",
+        "CREATE INDEX only_sets ON events (user_id) WHERE event_type = 'SetLogged'",
         "ALTER TABLE events ADD CONSTRAINT apart EXCLUDE USING btree (user_id WITH =, position WITH =)",
     )
     before = _indexes(gymops_database)
@@ -48,6 +49,42 @@ def test_all_are_built_again_as_they_were(source: Path, gymops_database: str) ->
 
     assert done.code == 0
     assert [label for label in done.labels if label.startswith("DROP INDEX")]
+    assert _indexes(gymops_database) == before
+    assert_whole(gymops_database, expected)
+
+
+def _at(labels: list[str], beginning: str) -> int:
+    return next(at for at, label in enumerate(labels) if label.startswith(beginning))
+
+
+def test_the_proof_begins_when_the_primary_key_is_there(source: Path, gymops_database: str) -> None:
+    expected = workspace(source, users=2)
+
+    done = migrate(source, gymops_database)
+
+    assert done.code == 0
+    proof = _at(done.labels, "COPY ( SELECT user_id, event_id,")
+    assert _at(done.labels, "CREATE UNIQUE INDEX events_pkey") < proof
+    assert proof < _at(done.labels, "ALTER TABLE events ADD CONSTRAINT")
+    seconds = done.report["seconds"]
+    assert seconds["index"] > 0
+    assert sum(seconds.values()) - seconds["total"] <= seconds["total"] + 0.003
+    assert_whole(gymops_database, expected)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_ended_in_its_proof_has_all_built_by_the_next(
+    how: int, source: Path, gymops_database: str
+) -> None:
+    expected = workspace(source, users=1)
+    before = _indexes(gymops_database)
+    crash = Crash(at="COPY ( SELECT user_id, event_id,", signal=how)
+    assert migrate(source, gymops_database, crash).code in (-9, 130)
+    assert _indexes(gymops_database) != before
+
+    done = migrate(source, gymops_database, index_from=1000)
+
+    assert (done.code, done.error) == (0, "")
     assert _indexes(gymops_database) == before
     assert_whole(gymops_database, expected)
 

@@ -24,6 +24,7 @@ from gymops.eventlog.event import identify
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate.run import Options, run
+from gymops.migrate.verify import prove
 from gymops.pg import embedded
 from tests.conftest import Databases, fresh_databases
 from tests.contract.places import SQLITE_TITAN
@@ -415,3 +416,18 @@ def test_the_command_tells_tables_and_rejected_rows(source: SqliteLog, copy: str
         "equal": False,
         "first_difference": "user 'alice'",
     }
+
+
+@pytest.mark.parametrize(("after", "by"), [(0, 1), (AT, 1), (AT, 10_000), (EVENTS - 1, 1)])
+def test_positions_moved_apart_while_all_events_stay_in_order(
+    after: int, by: int, source: SqliteLog, copy: str
+) -> None:
+    change(
+        copy,
+        f"UPDATE events SET position = position + 99999 WHERE user_id = 'bob' AND position > {after}",
+        f"UPDATE events SET position = position - 99999 + {by} WHERE position > 99999",
+    )
+    proof = prove(source, copy, Silent())
+    assert not proof.equal
+    assert proof.source.head == proof.target.head
+    assert proof.first_difference == "the positions of user 'bob' are not 1, 2, 3, ..."
