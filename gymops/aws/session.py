@@ -1,0 +1,89 @@
+"""Clients of AWS services: made one way, impatient, and failing in a user's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from gymops.errors import GymopsError
+
+_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+class AwsError(GymopsError):
+    """A call to AWS failed. ``reason`` is AWS's own code for it, or the kind of failure on the way."""
+
+    code: ClassVar[str] = "aws"
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+def client(service: str, *, region: str | None = None, timeout: float = 3.0, attempts: int = 2) -> Any:
+    """A client with the credentials and the endpoint of the environment.
+
+    ``timeout`` is in seconds, for connecting and for each answer. botocore's own minute would outlast the
+    Lambda that waits: without a route to the service (a VPC with neither NAT nor interface endpoint)
+    connecting hangs.
+
+    Raises:
+        AwsError: no credentials or no region are configured.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        region_name=region,
+        connect_timeout=timeout,
+        read_timeout=timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+    with translated(service):
+        return boto3.client(service, config=config)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn botocore's errors into ours; ``what`` names the subject of the sentence.
+
+    AWS's messages name resources, roles and request ids. They never repeat a request's body.
+
+    Raises:
+        AwsError: instead of any error of botocore.
+    """
+    from botocore import exceptions as errors
+
+    try:
+        yield
+    except errors.ClientError as error:
+        told = error.response.get("Error", {})
+        reason = str(told.get("Code", "Unknown"))
+        raise AwsError(
+            f"{what}: {told.get('Message') or reason} ({reason})", reason=reason, hint=_hint(reason)
+        ) from None
+    except (errors.ConnectTimeoutError, errors.ReadTimeoutError, errors.EndpointConnectionError):
+        raise AwsError(
+            f"{what}: the service does not answer",
+            reason="Unreachable",
+            hint="in a VPC it needs a NAT gateway or an interface endpoint, and a security group that lets"
+            " port 443 out",
+        ) from None
+    except (errors.NoCredentialsError, errors.PartialCredentialsError, errors.CredentialRetrievalError):
+        raise AwsError(
+            f"{what}: no credentials",
+            reason="NoCredentials",
+            hint="give the function a role, or set AWS_PROFILE",
+        ) from None
+    except errors.BotoCoreError as error:
+        raise AwsError(f"{what}: {error}", reason=type(error).__name__) from None
+
+
+def _hint(reason: str) -> str | None:
+    if reason in _CREDENTIALS:
+        return "renew the credentials, then run the same again"
+    if reason in _DENIED:
+        return "the role's policy must allow this action on this resource"
+    return None
