@@ -7,7 +7,7 @@ breaks a rule (written by older code, or by another program) is passed over in t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,19 @@ SESSIONS = 50
 
 PAGE = 50
 """Finished workouts listed in one row of the history."""
+
+PROJECTIONS = (
+    "current_workout",
+    "workout_history",
+    "workout:",
+    "exercise_history:",
+    "personal_records:",
+    "workout_templates",
+)
+"""How the keys of the rows begin that the fold writes; rows of other programs are none of its business."""
+
+AGGREGATES = ("week", "month", "year", "all")
+"""The period types it writes."""
 
 Key = str | tuple[str, str]
 """A projection's key; a pair is an aggregate's period type and key."""
@@ -44,6 +57,9 @@ class View(Protocol):
 
     def get(self, key: Key) -> Any:
         """A row's data, never to be changed in place; None if there is none."""
+
+    def fetch(self, keys: Iterable[Key]) -> None:
+        """Say which rows will be asked for, so that they can be read in one go."""
 
     def put(self, key: Key, data: Any) -> None:
         """Write a row; None removes it."""
@@ -131,10 +147,12 @@ def _completed(view: View, event: Stored, payload: dict[str, Any]) -> None:
         "notes": payload.get("notes"),
         "stats": _stats(current["exercises"]),
     }
-    view.put("current_workout", None)
-    view.put(f"workout:{workout['id']}", workout)
     head = view.get("workout_history") or {"count": 0}
     page = head["count"] // PAGE
+    histories = [_sessions_key(exercise["exercise_id"]) for exercise in workout["exercises"]]
+    view.fetch([f"workout:{workout['id']}", page_key(page), *histories, *periods.keys(event.at)])
+    view.put("current_workout", None)
+    view.put(f"workout:{workout['id']}", workout)
     listed = view.get(page_key(page)) if head["count"] % PAGE else None
     view.put(page_key(page), [*(listed or []), workout["id"]])
     view.put("workout_history", {"count": head["count"] + 1})
@@ -300,7 +318,7 @@ def _recount(view: View, exercise_id: str, reps: int | None) -> None:
 
 def _put_session(view: View, workout: dict[str, Any], exercise: dict[str, Any]) -> None:
     """Put a finished workout's sets of one exercise where its last sessions are listed."""
-    key = f"exercise_history:{exercise['exercise_id']}"
+    key = _sessions_key(exercise["exercise_id"])
     sessions = (view.get(key) or {"sessions": []})["sessions"]
     listed = any(one["workout_id"] == workout["id"] for one in sessions)
     session = {"workout_id": workout["id"], "date": workout["completed_at"], "sets": exercise["sets"]}
@@ -310,6 +328,10 @@ def _put_session(view: View, workout: dict[str, Any], exercise: dict[str, Any]) 
         sessions = [session, *sessions]
     sessions = [one for one in sessions if one["sets"]][:SESSIONS]
     view.put(key, {"exercise_id": exercise["exercise_id"], "sessions": sessions} if sessions else None)
+
+
+def _sessions_key(exercise_id: str) -> str:
+    return f"exercise_history:{exercise_id}"
 
 
 def _stats(exercises: list[dict[str, Any]]) -> dict[str, Any]:
