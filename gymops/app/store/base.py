@@ -110,6 +110,9 @@ class Store(Protocol):
     def events(self, user_id: str, *, after: int, limit: int) -> list[LogEvent]:
         """The user's events behind a position, in order."""
 
+    def find(self, user_id: str, event_ids: Sequence[str]) -> list[LogEvent]:
+        """The user's events with these ids, as far as they exist, in order."""
+
     def users(self) -> Iterator[str]:
         """Every user with a log, in order."""
 

@@ -25,6 +25,7 @@ from gymops.app.store.statements import (
     AFTER,
     EXERCISES,
     FIND,
+    FIND_ALL,
     INSERT,
     LAG,
     LISTED,
@@ -71,6 +72,9 @@ class PostgresStore:
 
     def events(self, user_id: str, *, after: int, limit: int) -> list[LogEvent]:
         return [_event(row) for row in self._all(AFTER, user_id, after, limit)]
+
+    def find(self, user_id: str, event_ids: Sequence[str]) -> list[LogEvent]:
+        return [_event(row) for row in self._all(FIND_ALL, user_id, list(event_ids))]
 
     def users(self) -> Iterator[str]:
         return iter([user_id for (user_id,) in self._all(USERS)])

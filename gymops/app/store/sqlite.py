@@ -146,6 +146,13 @@ class SqliteStore:
         found = self._all(user_id, f"{_EVENT} ORDER BY id LIMIT ? OFFSET ?", limit, after)
         return [_event(after + number, row) for number, row in enumerate(found, start=1)]
 
+    def find(self, user_id: str, event_ids: Sequence[str]) -> list[LogEvent]:
+        rows = self._all(
+            user_id, f"{_EVENT} WHERE event_id IN ({_marks(event_ids)}) ORDER BY id", *event_ids
+        )
+        before = "SELECT count(*) FROM events WHERE id < ?"
+        return [_event(self._all(user_id, before, row[0])[0][0] + 1, row) for row in rows]
+
     def users(self) -> Iterator[str]:
         if self._owner is not None:
             return iter([self._owner] if self._place.exists() else [])

@@ -12,6 +12,8 @@ SELECT position, event_id::text, "timestamp", event_type, payload, schema_versio
 
 FIND = _EVENT + b"WHERE user_id = %s AND event_id = %s::uuid"
 
+FIND_ALL = _EVENT + b"WHERE user_id = %s AND event_id = ANY(%s::uuid[]) ORDER BY position"
+
 AFTER = _EVENT + b"WHERE user_id = %s AND position > %s ORDER BY position LIMIT %s"
 
 INSERT = b"""
