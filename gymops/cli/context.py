@@ -10,9 +10,10 @@ import click
 from gymops import config
 from gymops.cli import output
 from gymops.clock import SystemClock
-from gymops.errors import ConfigError
+from gymops.errors import ConfigError, SchemaError
 
 if TYPE_CHECKING:
+    from gymops.app.store import Store
     from gymops.eventlog.postgres import PostgresLog
     from gymops.eventlog.workspace import SqliteLog
 
@@ -65,6 +66,42 @@ def open_log(settings: config.Settings, place: str, user: str) -> SqliteLog | Po
     if is_database(place):
         return PostgresLog(config.resolve(settings, place), user)
     return open_source(settings, place, user)
+
+
+def open_store(settings: config.Settings, database: str, user: str) -> Store:
+    """Where the payload keeps its events: a PostgreSQL URL, ``env:NAME``, a SQLite file, a directory.
+
+    The embedded server's schema is brought up to date, and the app works there with the rights of its own
+    role. Of any other database it is only checked: an app has no business to change it.
+
+    Raises:
+        SchemaError: another database lacks revisions, or has one this gymops does not know.
+    """
+    from gymops.app.store.opening import open_store
+
+    clock = SystemClock()
+    if database == "env:local" and "local" not in settings.databases:
+        return open_store(_embedded_app_url(settings), user=user, clock=clock)
+    if not is_database(database):
+        return open_store(database, user=user, clock=clock)
+    from gymops.pg import schema
+
+    url = config.resolve(settings, database)
+    missing = [revision.id for revision in schema.pending(url)]
+    if missing:
+        raise SchemaError(
+            f"the database lacks the revisions {', '.join(missing)}",
+            hint=f"gymops schema upgrade --to {database if database.startswith('env:') else 'URL'}",
+        )
+    return open_store(url, user=user, clock=clock)
+
+
+def _embedded_app_url(settings: config.Settings) -> str:
+    from gymops.pg import embedded, schema
+
+    for revision in schema.upgrade(target_url(settings, None), clock=SystemClock()):
+        output.note(f"applied schema revision {revision}")
+    return embedded.open_server(settings.home, settings.postgres_bin).url(user=embedded.APP_ROLE)
 
 
 def open_users(url: str, users: list[str]) -> PostgresLog:
