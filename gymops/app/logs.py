@@ -14,21 +14,17 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gymops.app.activity import Activity, current, doing
 from gymops.app.metrics import Metrics
 from gymops.clock import Clock
 from gymops.errors import GymopsError
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger("gymops.app")
 
@@ -98,7 +94,7 @@ class RequestLog:
     """
 
     def __init__(
-        self, app: App, *, clock: Clock, metrics: Metrics | None = None, user_key: bytes | None = None
+        self, app: ASGIApp, *, clock: Clock, metrics: Metrics | None = None, user_key: bytes | None = None
     ) -> None:
         self._app = app
         self._clock = clock

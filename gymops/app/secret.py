@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from psycopg.conninfo import make_conninfo
 
-from gymops.app.store.base import StoreUnavailable
-from gymops.aws.session import AwsError
 from gymops.errors import ConfigError
 from gymops.pg.conninfo import parse
 
-Read = Callable[[], str]
-"""Gives a secret's text; raises ``AwsError`` or ``ConfigError``."""
+_IN_SECRETS = ("GYMOPS_APP_PASSCODE", "GYMOPS_APP_PASSCODE_HASH", "GYMOPS_APP_SESSION_SECRET")
+_ROTATED = "GYMOPS_APP_SESSION_SECRET"
 
 _ENGINES = frozenset({"postgres", "aurora-postgresql"})
 _LOOPBACK = ("localhost", "127.", "::1", "/", "@")
+
+
+class Secrets(Protocol):
+    """Where secrets are kept; ``gymops.aws.secrets`` is one such place."""
+
+    def read(self, arn: str, /) -> str:
+        """The text under this ARN."""
+
+    def read_previous(self, arn: str, /) -> str | None:
+        """What it was before its last rotation."""
 
 
 class DatabaseUrl:
@@ -29,7 +37,12 @@ class DatabaseUrl:
     """
 
     def __init__(
-        self, read: Read, *, host: str | None = None, port: str | None = None, name: str | None = None
+        self,
+        read: Callable[[], str],
+        *,
+        host: str | None = None,
+        port: str | None = None,
+        name: str | None = None,
     ) -> None:
         self._read = read
         self._instead = {"host": host, "port": port, "dbname": name}
@@ -40,20 +53,32 @@ class DatabaseUrl:
         """The connection string; read anew with ``refresh``, as when the server refused the password.
 
         Raises:
-            StoreUnavailable: the secret cannot be read.
+            AwsError: the secret cannot be read.
             ConfigError: it does not say how to connect.
         """
         with self._lock:
             if self._known is None or refresh:
                 self._known = None
-                self._known = connection_string(self._text(), **self._instead)
+                self._known = connection_string(self._read(), **self._instead)
             return self._known
 
-    def _text(self) -> str:
-        try:
-            return self._read()
-        except AwsError as error:
-            raise StoreUnavailable(error.message, hint=error.hint) from None
+
+def filled(environ: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
+    """The settings, with the values of those given as ``NAME_ARN``; that which signs with its previous one.
+
+    Raises:
+        AwsError: a secret cannot be read.
+        ConfigError: no ARN of a secret, or the value is given twice.
+    """
+    values = dict(environ)
+    for name in _IN_SECRETS:
+        if arn := environ.get(f"{name}_ARN"):
+            if environ.get(name):
+                raise ConfigError(f"{name} and {name}_ARN are both set", hint="keep one")
+            values[name] = secrets.read(arn)
+            if name == _ROTATED and (previous := secrets.read_previous(arn)):
+                values[f"{name}_PREVIOUS"] = previous
+    return values
 
 
 def connection_string(text: str, **instead: str | None) -> str:
@@ -69,11 +94,11 @@ def connection_string(text: str, **instead: str | None) -> str:
     if "host" in chosen:
         parameters.pop("hostaddr", None)
     parameters |= chosen
-    missing = [name for name in ("host", "dbname", "user") if not parameters.get(name)]
+    missing = [name for name in ("host", "dbname") if not parameters.get(name)]
     if missing:
         raise ConfigError(
-            f"the database's secret lacks {', '.join(missing)}",
-            hint="a secret that RDS manages has no host and no database: set GYMOPS_APP_DATABASE_HOST and"
+            f"nothing says which {' and '.join(missing)} of the database",
+            hint="a secret that RDS manages has neither: set GYMOPS_APP_DATABASE_HOST and"
             " GYMOPS_APP_DATABASE_NAME",
         )
     if not all(host.startswith(_LOOPBACK) for host in parameters["host"].split(",")):

@@ -43,13 +43,31 @@ class Reference:
         return cls(**{name: value or "" for name, value in found.groupdict().items()})
 
 
-def read(reference: Reference, *, stage: str = "") -> str:
-    """The secret's text, or the text of its one value; ``stage`` as in ``AWSPREVIOUS``.
+def read(arn: str) -> str:
+    """The secret's text, or the text of its one value; the notation is that of ``Reference``.
 
     Raises:
         AwsError: Secrets Manager refuses or does not answer.
-        ConfigError: the secret is binary, or has no such key.
+        ConfigError: this is no secret's ARN, the secret is binary, or has no such key.
     """
+    return _read(Reference.parse(arn))
+
+
+def read_previous(arn: str) -> str | None:
+    """The text the secret had before its last rotation, if it ever had another.
+
+    Raises:
+        AwsError, ConfigError: as ``read``.
+    """
+    try:
+        return _read(Reference.parse(arn), stage="AWSPREVIOUS")
+    except AwsError as error:
+        if error.reason == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def _read(reference: Reference, stage: str = "") -> str:
     wanted = {"SecretId": reference.arn}
     if stage or reference.stage:
         wanted["VersionStage"] = stage or reference.stage
@@ -61,20 +79,6 @@ def read(reference: Reference, *, stage: str = "") -> str:
     if not isinstance(text, str):
         raise ConfigError(f"the secret {reference.arn} is binary", hint="store it as text or JSON")
     return _value(text, reference) if reference.key else text
-
-
-def read_previous(reference: Reference) -> str | None:
-    """The text the secret had before its last rotation, if it ever had another.
-
-    Raises:
-        AwsError, ConfigError: as ``read``.
-    """
-    try:
-        return read(reference, stage="AWSPREVIOUS")
-    except AwsError as error:
-        if error.reason == "ResourceNotFoundException":
-            return None
-        raise
 
 
 @cache  # making a client takes longer than the call, and they are safe to share

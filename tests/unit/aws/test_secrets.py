@@ -40,49 +40,49 @@ def answers(manager: Stubber, text: str, **asked: str) -> None:
 
 def test_a_secret_is_read_whole(manager: Stubber) -> None:
     answers(manager, "postgresql://app@db/gym")
-    assert secrets.read(Reference.parse(ARN)) == "postgresql://app@db/gym"
+    assert secrets.read(ARN) == "postgresql://app@db/gym"
 
 
 def test_one_value_of_a_json_secret_is_named_as_in_a_task_definition(manager: Stubber) -> None:
     answers(manager, '{"signing": "key", "other": "x"}')
-    assert secrets.read(Reference.parse(f"{ARN}:signing::")) == "key"
+    assert secrets.read(f"{ARN}:signing::") == "key"
 
 
 def test_a_version_stage_and_a_version_are_passed_on(manager: Stubber) -> None:
     answers(manager, "old", VersionStage="AWSPREVIOUS")
     answers(manager, "that", VersionId="0b6d0a3f-6d7a-4f8e-9a54-1f1f0c1e1d10")
-    assert secrets.read(Reference.parse(f"{ARN}::AWSPREVIOUS:")) == "old"
-    assert secrets.read(Reference.parse(f"{ARN}:::0b6d0a3f-6d7a-4f8e-9a54-1f1f0c1e1d10")) == "that"
+    assert secrets.read(f"{ARN}::AWSPREVIOUS:") == "old"
+    assert secrets.read(f"{ARN}:::0b6d0a3f-6d7a-4f8e-9a54-1f1f0c1e1d10") == "that"
 
 
 def test_a_secret_that_was_never_rotated_has_no_previous_text(manager: Stubber) -> None:
     answers(manager, "before", VersionStage="AWSPREVIOUS")
     manager.add_client_error("get_secret_value", "ResourceNotFoundException", "no such stage")
     manager.add_client_error("get_secret_value", "AccessDeniedException", "not allowed")
-    assert secrets.read_previous(Reference.parse(ARN)) == "before"
-    assert secrets.read_previous(Reference.parse(ARN)) is None
+    assert secrets.read_previous(ARN) == "before"
+    assert secrets.read_previous(ARN) is None
     with pytest.raises(AwsError):
-        secrets.read_previous(Reference.parse(ARN))
+        secrets.read_previous(ARN)
 
 
 @pytest.mark.parametrize("text", ['{"other": "s3cret"}', '{"signing": 5}', "s3cret", "[]"])
 def test_a_key_that_is_not_there_is_told_without_the_secret(manager: Stubber, text: str) -> None:
     answers(manager, text)
     with pytest.raises(ConfigError, match="has no text under 'signing'") as told:
-        secrets.read(Reference.parse(f"{ARN}:signing::"))
+        secrets.read(f"{ARN}:signing::")
     assert "s3cret" not in str(told.value)
 
 
 def test_a_binary_secret_is_refused(manager: Stubber) -> None:
     manager.add_response("get_secret_value", {"ARN": ARN, "SecretBinary": b"\0"}, {"SecretId": ARN})
     with pytest.raises(ConfigError, match="is binary"):
-        secrets.read(Reference.parse(ARN))
+        secrets.read(ARN)
 
 
 def test_a_refusal_names_the_secret_the_reason_and_what_to_do(manager: Stubber) -> None:
     manager.add_client_error("get_secret_value", "AccessDeniedException", "not authorized to perform")
     with pytest.raises(AwsError, match="prod/titan-trakr") as told:
-        secrets.read(Reference.parse(ARN))
+        secrets.read(ARN)
     assert told.value.reason == "AccessDeniedException"
     assert told.value.hint == "the role's policy must allow this action on this resource"
 

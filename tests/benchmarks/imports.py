@@ -1,0 +1,84 @@
+"""How long the Lambda handler takes to import, beside the two libraries it cannot do without.
+
+``python -m tests.benchmarks.imports``: fresh processes in turns, from a warm disk. Each times its own import,
+so that starting Python does not count. A benchmark reports: it exits 0 whether the goal is met or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+MOST_RATIO = 1.5
+_ROOT = Path(__file__).resolve().parents[2]
+
+_LIBRARIES = "fastapi and psycopg alone"
+_HANDLER = "the handler"
+_CANDIDATES = {
+    _LIBRARIES: "import fastapi, psycopg",
+    _HANDLER: "import gymops.app.handler",
+    "the handler, and the app built": "from gymops.app import handler; handler._function()",
+    "boto3, for a secret": "import boto3",
+}
+_SETTINGS = {
+    "GYMOPS_APP_DATABASE": "postgresql://app@db.invalid/gym",
+    "GYMOPS_APP_PASSCODE": "only a benchmark",
+    "GYMOPS_APP_SESSION_SECRET": "0123456789abcdef0123456789abcdef",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.imports", description=__doc__)
+    parser.add_argument("--runs", type=int, default=15, help="fresh processes for each; medians are reported")
+    runs = parser.parse_args(arguments).runs
+    load = os.getloadavg()[0]
+    for statement in _CANDIDATES.values():
+        seconds(statement)  # its files are in the cache from now on
+    measured: dict[str, list[float]] = {name: [] for name in _CANDIDATES}
+    for _ in range(runs):
+        for name, statement in _CANDIDATES.items():
+            measured[name].append(seconds(statement))
+    print(report(measured, load))
+    return 0
+
+
+def seconds(statement: str) -> float:
+    """What a statement takes in a process of its own."""
+    timed = f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("GYMOPS_", "AWS_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", timed],
+        cwd=_ROOT,
+        env={**environ, **_SETTINGS},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout)
+
+
+def report(measured: dict[str, list[float]], load: float) -> str:
+    """The figures as Markdown, and whether the goal was met."""
+    base = median(measured[_LIBRARIES])
+    lines = ["| import | median ms | range | ratio |", "|---|---|---|---|"]
+    for name, runs in measured.items():
+        milliseconds = [1000 * one for one in runs]
+        lines.append(
+            f"| {name} | {median(milliseconds):.0f} | {min(milliseconds):.0f}-{max(milliseconds):.0f} |"
+            f" {median(runs) / base:.2f} |"
+        )
+    ratio = median(measured[_HANDLER]) / base
+    verdict = "met" if ratio <= MOST_RATIO else "NOT met"
+    lines += ["", f"- {verdict}: at most {MOST_RATIO} x {_LIBRARIES} ({ratio:.2f} x)"]
+    lines += ["", f"Load average before: {load:.1f}."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
