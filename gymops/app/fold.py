@@ -17,9 +17,6 @@ from gymops.app.records import Logged, heavier, improved, longer, replaced, volu
 VERSION = 1
 """Grows whenever the same events would fold to other rows; what an older one left is folded anew."""
 
-SESSIONS = 50
-"""Sessions of one exercise kept at hand; older ones are in the history."""
-
 PAGE = 50
 """Finished workouts listed in one row of the history."""
 
@@ -62,7 +59,7 @@ class View(Protocol):
         """Say which rows will be asked for, so that they can be read in one go."""
 
     def put(self, key: Key, data: Any) -> None:
-        """Write a row; None removes it."""
+        """Write a row, whatever it was; None removes it."""
 
     def logged(self, event_id: str) -> Logged | None:
         """A set of a finished workout."""
@@ -88,6 +85,11 @@ def fold(view: View, event: Stored) -> None:
 def page_key(page: int) -> str:
     """The row that lists the finished workouts of one page; page 0 has the oldest."""
     return f"workout_history:{page:06d}"
+
+
+def session_key(exercise_id: str, number: int) -> str:
+    """The row of one exercise in the finished workout of this number; later ones sort behind."""
+    return f"exercise_history:{exercise_id}:{number:09d}"
 
 
 def wanted(event_type: str, payload: dict[str, Any]) -> list[Key]:
@@ -141,16 +143,16 @@ def _completed(view: View, event: Stored, payload: dict[str, Any]) -> None:
     current = _current(view, payload)
     if current is None:
         return
+    head = view.get("workout_history") or {"count": 0}
+    page = head["count"] // PAGE
     workout = {
         **current,
         "completed_at": event.at,
         "notes": payload.get("notes"),
         "stats": _stats(current["exercises"]),
+        "number": head["count"] + 1,
     }
-    head = view.get("workout_history") or {"count": 0}
-    page = head["count"] // PAGE
-    histories = [_sessions_key(exercise["exercise_id"]) for exercise in workout["exercises"]]
-    view.fetch([f"workout:{workout['id']}", page_key(page), *histories, *periods.keys(event.at)])
+    view.fetch([page_key(page), *periods.keys(event.at)])
     view.put("current_workout", None)
     view.put(f"workout:{workout['id']}", workout)
     listed = view.get(page_key(page)) if head["count"] % PAGE else None
@@ -159,8 +161,7 @@ def _completed(view: View, event: Stored, payload: dict[str, Any]) -> None:
     for exercise in workout["exercises"]:
         for one in exercise["sets"]:
             view.put_set(_logged(workout["id"], exercise["exercise_id"], one))
-        if exercise["sets"]:
-            _put_session(view, workout, exercise)
+        _put_session(view, workout, exercise)
     _count(view, None, workout)
 
 
@@ -317,21 +318,10 @@ def _recount(view: View, exercise_id: str, reps: int | None) -> None:
 
 
 def _put_session(view: View, workout: dict[str, Any], exercise: dict[str, Any]) -> None:
-    """Put a finished workout's sets of one exercise where its last sessions are listed."""
-    key = _sessions_key(exercise["exercise_id"])
-    sessions = (view.get(key) or {"sessions": []})["sessions"]
-    listed = any(one["workout_id"] == workout["id"] for one in sessions)
+    """A finished workout's sets of one exercise; the exercise's history is read from these rows."""
     session = {"workout_id": workout["id"], "date": workout["completed_at"], "sets": exercise["sets"]}
-    if listed:
-        sessions = [session if one["workout_id"] == workout["id"] else one for one in sessions]
-    elif all(workout["completed_at"] >= one["date"] for one in sessions):
-        sessions = [session, *sessions]
-    sessions = [one for one in sessions if one["sets"]][:SESSIONS]
-    view.put(key, {"exercise_id": exercise["exercise_id"], "sessions": sessions} if sessions else None)
-
-
-def _sessions_key(exercise_id: str) -> str:
-    return f"exercise_history:{exercise_id}"
+    key = session_key(exercise["exercise_id"], workout["number"])
+    view.put(key, session if exercise["sets"] else None)
 
 
 def _stats(exercises: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """How far a user's log is folded, the sets that records are found among, and room to fold anew.
 
 The projections answer what the app shows; the record that is left when the best set is deleted must be
-found among all others, and that needs an index: sets. folds says which events the projections hold, by
-which version of the fold. The shadow tables take a rebuild: filled beside the live rows, compared with
+found among all others, and that needs an index: sets. folds says which version of
+the fold made a user's projections. The shadow tables take a rebuild: filled beside the live rows, compared with
 them and swapped in one transaction.
+
+How far the projections go is told by the position of the row current_workout, which every event writes:
+a row of its own would be one more write for each append.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ branch_labels = None
 depends_on = None
 phase = "expand"
 
+POSITION = "ALTER TABLE projections ADD COLUMN position bigint"
+
 FOLDS = """
 CREATE TABLE folds (
   user_id text COLLATE "C" NOT NULL,
   -- Grows by one per change of the code.
   -- squawk-ignore prefer-bigint-over-int
   version integer NOT NULL,
-  position bigint NOT NULL,
-  CONSTRAINT folds_pkey PRIMARY KEY (user_id),
-  CONSTRAINT folds_position_check CHECK (position >= 0)
+  CONSTRAINT folds_pkey PRIMARY KEY (user_id)
 )
 """
 
@@ -60,12 +63,13 @@ SETS_INDEXES = (
 TABLES = ("projections", "aggregates", "sets", "folds")
 
 COMMENTS = {
-    "TABLE folds": "Which events of a user the projections hold, and which version of the fold made them.",
+    "COLUMN projections.position": "The event that last wrote the row.",
+    "TABLE folds": "Which version of the fold made the projections of a user.",
     "TABLE sets": "The sets of finished workouts: the next best when a record is deleted is found here.",
     "TABLE shadow_projections": "A rebuild on its way to replace the projections.",
     "TABLE shadow_aggregates": "A rebuild on its way to replace the aggregates.",
     "TABLE shadow_sets": "A rebuild on its way to replace the sets.",
-    "TABLE shadow_folds": "How far each rebuild has come.",
+    "TABLE shadow_folds": "Which version of the fold fills the shadow of a user.",
 }
 
 GRANTS = tuple(
@@ -79,7 +83,7 @@ GRANTS = tuple(
 
 
 def upgrade() -> None:
-    for statement in (FOLDS, SETS, *SETS_INDEXES):
+    for statement in (POSITION, FOLDS, SETS, *SETS_INDEXES):
         op.execute(statement)
     for table in TABLES:
         op.execute(f"CREATE TABLE shadow_{table} (LIKE {table} INCLUDING ALL)")
@@ -93,3 +97,4 @@ def downgrade() -> None:
     """For development."""
     shadows = ", ".join(f"shadow_{table}" for table in TABLES)
     op.execute(f"DROP TABLE {shadows}, sets, folds")
+    op.execute("ALTER TABLE projections DROP COLUMN position")

@@ -8,12 +8,15 @@ lock and reads, one that writes and commits.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import astuple
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
+import psycopg
+from psycopg import ClientCursor
+from psycopg import errors as pg_errors
 
 from gymops.app import events, fold
 from gymops.app.fold import Key
@@ -32,15 +35,19 @@ from gymops.app.store.statements import (
     LIVE,
     LOCK,
     PERIODS_OF,
+    ROWS,
     SHADOW,
     SWAPS,
     USERS,
     Statements,
 )
-from gymops.app.store.transaction import Transaction, append
+from gymops.app.store.transaction import Changed, Transaction, append
 from gymops.clock import Clock
 from gymops.pg.connection import Connection
 from gymops.pg.schema import MAX_SCHEMA, MIN_SCHEMA
+
+_INLINE = 12_000
+"""Characters of values that may be part of a statement's text: RDS Proxy pins over 16 KB of it."""
 
 
 class PostgresStore:
@@ -51,14 +58,24 @@ class PostgresStore:
         self._clock = clock
 
     def append(self, user_id: str, events: Sequence[NewEvent]) -> list[Appended]:
+        def now() -> str:
+            return isoformat(self._clock.now())
+
         def work(connection: Connection) -> list[Appended]:
+            wanted = [key for event in events for key in fold.wanted(event.event_type, event.payload)]
+            try:
+                with _hasty(connection, user_id, wanted) as transaction:
+                    if transaction.folded is not None:
+                        return append(transaction, events, now, hasty=True)
+            except pg_errors.UniqueViolation:
+                pass  # the event is there already, or another program has appended to the log
             with _transaction(connection, user_id, LIVE) as transaction:
-                return append(transaction, events, lambda: isoformat(self._clock.now()))
+                return append(transaction, events, now)
 
         return self._sessions.run(work)
 
     def rows(self, user_id: str, keys: Sequence[str]) -> dict[str, Row]:
-        return dict(_rows(self._all(LIVE.rows, user_id, list(keys))))
+        return dict(_rows(self._all(ROWS, user_id, list(keys))))
 
     def listed(self, user_id: str, prefix: str, *, after: str, limit: int) -> list[tuple[str, Row]]:
         return _rows(self._all(LISTED, user_id, prefix, after, limit))
@@ -102,38 +119,73 @@ class PostgresStore:
 
 
 class _Transaction(Transaction):
-    """On the rows of one user, live or of the shadow; what is sent is not waited for until it must be."""
+    """On the rows of one user, live or of the shadow; what is written waits to go with the next question."""
 
     def __init__(self, connection: Connection, user_id: str, statements: Statements) -> None:
         super().__init__()
         self._connection = connection
         self._user = user_id
         self._sql = statements
+        self._waiting: list[tuple[bytes, tuple[Any, ...]]] = []
+        self.new = False
+        """The rows are not said to be of this version of the fold yet."""
+
+    def known(self, keys: Sequence[str], found: list[tuple[Any, ...]]) -> None:
+        """Take rows that were read together with the lock."""
+        self._rows.update(dict.fromkeys(keys))
+        for key, data, position, version in found:
+            self._rows[key] = data
+            if key == "current_workout" and version == fold.VERSION:
+                self.end = self.folded = position
 
     def find(self, event_id: str) -> LogEvent | None:
-        row = self._connection.execute(FIND, (self._user, event_id)).fetchone()
-        return _event(row) if row else None
+        return next(map(_event, self.ask(FIND, event_id)), None)
 
     def after(self, position: int, limit: int) -> list[LogEvent]:
-        return [_event(row) for row in self._connection.execute(AFTER, (self._user, position, limit))]
+        return [_event(row) for row in self.ask(AFTER, position, limit)]
 
     def insert(self, event: NewEvent, at: str) -> LogEvent:
         self.end += 1
         version = events.version(event.event_type)
-        values = (event.event_id, at, event.event_type, json.dumps(event.payload), version)
-        self._connection.execute(INSERT, (self._user, self.end, *values))
+        values = (event.event_id, at, event.event_type, _json(event.payload), version)
+        self.tell(INSERT, self.end, *values)
         return LogEvent(self.end, event.event_id, at, event.event_type, event.payload, version)
+
+    def ask(self, query: bytes, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a query about this user, behind everything that was told."""
+        self.send()
+        return self._connection.execute(query, (self._user, *parameters)).fetchall()
+
+    def tell(self, query: bytes, *parameters: Any) -> None:
+        """Run a statement about this user, together with the next ones."""
+        self._waiting.append((query, (self._user, *parameters)))
+
+    def send(self, *end: bytes) -> None:
+        """Run what was told, in one round trip where it is small."""
+        waiting, self._waiting = self._waiting, []
+        small = sum(len(str(value)) for _, values in waiting for value in values) < _INLINE
+        if small:
+            text = b";".join([*(query for query, _ in waiting), *end])
+            if text:
+                parameters = [value for _, values in waiting for value in values]
+                ClientCursor(self._connection).execute(text, parameters)
+            return
+        for query, values in waiting:
+            self._connection.execute(query, values)
+        for query in end:
+            self._connection.execute(query)
 
     def _fetch(self, keys: Sequence[Key]) -> dict[Key, Any]:
         plain = [key for key in keys if isinstance(key, str)]
         pairs = [key for key in keys if not isinstance(key, str)]
         found: dict[Key, Any] = {}
-        rows = self._connection.execute(self._sql.rows, (self._user, plain)) if plain else ()
-        periods = (
-            self._connection.execute(self._sql.periods, (self._user, *_columns(pairs, 2))) if pairs else ()
-        )
-        found.update((key, data) for key, data, _ in rows)
-        found.update(((kind, name), data) for kind, name, data in periods)
+        if plain:
+            rows = self.ask(self._sql.read, self._user, plain)
+            found.update((key, data) for key, data, _, _ in rows)
+        if pairs:
+            kinds, names = [kind for kind, _ in pairs], [name for _, name in pairs]
+            periods = self.ask(self._sql.periods, kinds, names)
+            found.update(((kind, name), data) for kind, name, data in periods)
         return found
 
     def _find_set(self, event_id: str) -> Logged | None:
@@ -146,42 +198,80 @@ class _Transaction(Transaction):
         return self._one_set(self._sql.longest, exercise_id)
 
     def _one_set(self, query: bytes, *parameters: Any) -> Logged | None:
-        row = self._connection.execute(query, (self._user, *parameters)).fetchone()
-        return Logged(*row) if row else None
+        return next((Logged(*row) for row in self.ask(query, *parameters)), None)
 
-    def _write(self, rows: list[tuple[Key, Any, str]], gone: list[Key], position: int) -> None:
-        plain = [(key, json.dumps(data), at) for key, data, at in rows if isinstance(key, str)]
-        periods = [(*key, json.dumps(data), at) for key, data, at in rows if not isinstance(key, str)]
-        if plain:
-            self._connection.execute(self._sql.put_rows, (self._user, *_columns(plain, 3)))
+    def _write(self, rows: list[Changed], position: int) -> None:
+        # How far the rows go is told by this one, whether it changed or not.
+        current = next((row for row in rows if row.key == "current_workout"), None)
+        at = current.at if current else self.at
+        told = Changed("current_workout", self.get("current_workout"), at, position)
+        put = [row._asdict() for row in rows if row.data is not None and isinstance(row.key, str)]
+        put = [row for row in put if row["key"] != "current_workout"] + [told._asdict()]
+        self.tell(self._sql.put_rows, _json(put))
+        periods = [
+            {"kind": row.key[0], "key": row.key[1], "data": row.data, "at": row.at}
+            for row in rows
+            if not isinstance(row.key, str)
+        ]
         if periods:
-            self._connection.execute(self._sql.put_periods, (self._user, *_columns(periods, 4)))
+            self.tell(self._sql.put_periods, _json(periods))
+        gone = [row.key for row in rows if row.data is None and row.key != "current_workout"]
         if gone:
-            self._connection.execute(self._sql.remove_rows, (self._user, gone))
-        self._connection.execute(self._sql.put_fold, (self._user, fold.VERSION, position))
+            self.tell(self._sql.remove_rows, gone)
+        if self.new:
+            self.tell(self._sql.put_fold, fold.VERSION)
+            self.new = False
 
     def _write_sets(self, put: list[Logged], gone: list[str]) -> None:
         if put:
-            values = [(*astuple(one), one.weight_kg) for one in put]
-            self._connection.execute(self._sql.put_sets, (self._user, *_columns(values, 10)))
+            self.tell(self._sql.put_sets, _json([{**vars(one), "weight_kg": one.weight_kg} for one in put]))
         if gone:
-            self._connection.execute(self._sql.remove_sets, (self._user, gone))
+            self.tell(self._sql.remove_sets, gone)
 
 
 @contextmanager
 def _transaction(
     connection: Connection, user_id: str, statements: Statements, locks: Sequence[str] = ("",)
 ) -> Iterator[_Transaction]:
-    """A transaction under locks of the user; it sends all it has to write together with its commit."""
-    with connection.pipeline(), connection.transaction():
-        for name in locks:
-            connection.execute(LOCK, (_lock(user_id, name),))
-        state = connection.execute(statements.state, (user_id, user_id, fold.VERSION))
-        transaction = _Transaction(connection, user_id, statements)
-        transaction.end, transaction.folded = state.fetchall()[0]
+    """A transaction under locks of the user, that knows where the log and where its rows end."""
+    values = [_lock(user_id, name) for name in locks] + [user_id, user_id, fold.VERSION]
+    query = [LOCK] * len(locks) + [statements.end]
+    transaction = _Transaction(connection, user_id, statements)
+    with _begun(connection, transaction, query, values) as found:
+        transaction.end, transaction.folded = found[0]
+        transaction.new = transaction.folded is None
         if transaction.end == 0:
             transaction.folded = 0
         yield transaction
+
+
+@contextmanager
+def _hasty(connection: Connection, user_id: str, keys: Sequence[Key]) -> Iterator[_Transaction]:
+    """The same on the live rows in one round trip less: it takes the log to end where the rows do."""
+    plain = ["current_workout", *(key for key in keys if isinstance(key, str))]
+    values = [_lock(user_id, ""), user_id, user_id, plain]
+    transaction = _Transaction(connection, user_id, LIVE)
+    with _begun(connection, transaction, [LOCK, LIVE.read], values) as found:
+        transaction.known(plain, found)
+        yield transaction
+
+
+@contextmanager
+def _begun(
+    connection: Connection, transaction: _Transaction, queries: list[bytes], values: list[Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Begin with some queries, give the last one's rows, and end with what the transaction has to say."""
+    cursor = ClientCursor(connection)
+    try:
+        cursor.execute(b";".join([b"BEGIN", *queries]), values)
+        while cursor.nextset():
+            pass
+        yield cursor.fetchall()
+        transaction.send(b"COMMIT")
+    except BaseException:
+        with suppress(psycopg.Error):  # the first error is the one to tell
+            connection.execute(b"ROLLBACK")
+        raise
 
 
 class _Log:
@@ -199,29 +289,29 @@ class _Log:
         return self._shadow(["rebuild"])
 
     @contextmanager
-    def swap(self) -> Iterator[Transaction]:
+    def swap(self) -> Iterator[_Transaction]:
         with self._shadow(["rebuild", ""]) as transaction:
             yield transaction
             for table, (out, into) in SWAPS.items():
-                ((gone,),) = self._connection.execute(out, [self._user]).fetchall()
-                ((come,),) = self._connection.execute(into, [self._user]).fetchall()
+                ((gone,),), ((come,),) = transaction.ask(out), transaction.ask(into)
                 self._changed[table] = max(gone, come)  # a row that changed went out and came in
-            self._connection.execute(LIVE.put_fold, (self._user, fold.VERSION, transaction.end))
-            self._clear()
+            transaction.tell(LIVE.put_fold, fold.VERSION)
+            _clear(transaction)
 
     def changed(self) -> dict[str, int]:
         return self._changed
 
     @contextmanager
-    def _shadow(self, locks: list[str]) -> Iterator[Transaction]:
+    def _shadow(self, locks: list[str]) -> Iterator[_Transaction]:
         with _transaction(self._connection, self._user, SHADOW, locks) as transaction:
             if transaction.folded is None:
-                self._clear()  # what an older release began
+                _clear(transaction)  # what an older release began
             yield transaction
 
-    def _clear(self) -> None:
-        for query in SHADOW.clear:
-            self._connection.execute(query, [self._user])
+
+def _clear(shadow: _Transaction) -> None:
+    for query in SHADOW.clear:
+        shadow.tell(query)
 
 
 def _lock(user_id: str, name: str) -> int:
@@ -230,8 +320,8 @@ def _lock(user_id: str, name: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    return [[row[column] for row in rows] for column in range(count)]
+def _json(data: Any) -> str:
+    return orjson.dumps(data).decode()
 
 
 def _rows(found: list[tuple[Any, ...]]) -> list[tuple[str, Row]]:

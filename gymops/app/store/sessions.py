@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+import orjson
 import psycopg
+from psycopg.types.json import set_json_loads
 
 from gymops.app.store.base import StoreUnavailable
 from gymops.errors import GymopsError
@@ -76,13 +78,15 @@ class Sessions:
     def _open(self) -> Connection:
         try:
             try:
-                return connect_plain(self._url())
+                connection = connect_plain(self._url())
             except DatabaseError as error:
                 if error.kind is not Kind.REFUSED:
                     raise
-                return connect_plain(self._url(refresh=True))  # the password may have been rotated
+                connection = connect_plain(self._url(refresh=True))  # the password may have been rotated
         except GymopsError as error:
             raise _unavailable(error) from error
+        set_json_loads(orjson.loads, connection)  # a workout is read and written with every set
+        return connection
 
 
 def _unavailable(error: GymopsError) -> StoreUnavailable:

@@ -27,7 +27,7 @@ from gymops.app.store.base import (
     StoreUnavailable,
     isoformat,
 )
-from gymops.app.store.transaction import Transaction, append
+from gymops.app.store.transaction import Changed, Transaction, append
 from gymops.clock import Clock
 from gymops.errors import ConfigError
 from gymops.eventlog.event import isoformat as iso_of
@@ -147,9 +147,7 @@ class SqliteStore:
         return [_event(after + number, row) for number, row in enumerate(found, start=1)]
 
     def find(self, user_id: str, event_ids: Sequence[str]) -> list[LogEvent]:
-        rows = self._all(
-            user_id, f"{_EVENT} WHERE event_id IN ({_marks(event_ids)}) ORDER BY id", *event_ids
-        )
+        rows = self._all(user_id, f"{_EVENT} WHERE event_id IN ({_marks(event_ids)}) ORDER BY id", *event_ids)
         before = "SELECT count(*) FROM events WHERE id < ?"
         return [_event(self._all(user_id, before, row[0])[0][0] + 1, row) for row in rows]
 
@@ -297,22 +295,22 @@ class _Transaction(Transaction):
         ).fetchone()
         return Logged(*row) if row else None
 
-    def _write(self, rows: list[tuple[Key, Any, str]], gone: list[Key], position: int) -> None:
-        for key, data, at in rows:
+    def _write(self, rows: list[Changed], position: int) -> None:
+        for key, data, at, _ in rows:
             table, names, values = (
-                ("projections", "key", [key])
+                ("projections", "key", (key,))
                 if isinstance(key, str)
-                else ("aggregates", "period_type, period_key", list(key))
+                else ("aggregates", "period_type, period_key", key)
             )
+            if data is None:
+                self.connection.execute(f"DELETE FROM {self._prefix}{table} WHERE {names} = ?", values)
+                continue
             self.connection.execute(
                 f"INSERT INTO {self._prefix}{table} ({names}, data, updated_at)"
                 f" VALUES ({_marks([*values, data, at])}) ON CONFLICT ({names})"
                 " DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at",
-                [*values, json.dumps(data), at],
+                (*values, json.dumps(data), at),
             )
-        self.connection.executemany(
-            f"DELETE FROM {self._prefix}projections WHERE key = ?", [(key,) for key in gone]
-        )
         self.connection.execute(
             f"INSERT OR REPLACE INTO {self._prefix}folds VALUES (1, ?, ?, ?)",
             (fold.VERSION, position, self._last_id),

@@ -18,8 +18,9 @@ AFTER = _EVENT + b"WHERE user_id = %s AND position > %s ORDER BY position LIMIT 
 
 INSERT = b"""
 INSERT INTO events (user_id, position, event_id, "timestamp", event_type, payload, schema_version)
-VALUES (%s, %s, %s::uuid, %s::timestamptz, %s, %s::jsonb, %s)
-"""
+VALUES (%s, %s, %s::uuid, %s::timestamptz, %s, %s::jsonb, %s)"""
+
+ROWS = b"SELECT key, data, updated_at FROM projections WHERE user_id = %s AND key = ANY(%s)"
 
 LISTED = b"""
 SELECT key, data, updated_at FROM projections
@@ -51,7 +52,11 @@ LAG = (
     b"""
 SELECT coalesce(sum(
   (SELECT max(position) FROM events e WHERE e.user_id = found.user_id)
-  - coalesce((SELECT position FROM folds f WHERE f.user_id = found.user_id AND f.version = %s), 0)
+  - coalesce((
+      SELECT position FROM projections p
+      WHERE p.user_id = found.user_id AND p.key = 'current_workout'
+        AND EXISTS (SELECT FROM folds f WHERE f.user_id = p.user_id AND f.version = %s)
+    ), 0)
 ), 0) FROM ("""
     + USERS
     + b") AS found"
@@ -65,32 +70,37 @@ class Statements:
         def on(query: str) -> bytes:
             return query.replace("$", prefix).encode()
 
-        self.state = on(
-            "SELECT coalesce((SELECT max(position) FROM events WHERE user_id = %s), 0),"
-            " (SELECT position FROM $folds WHERE user_id = %s AND version = %s)"
+        self.end = on(
+            "SELECT coalesce((SELECT max(position) FROM events WHERE user_id = %s), 0), (SELECT position"
+            " FROM $projections p JOIN $folds f USING (user_id)"
+            " WHERE user_id = %s AND key = 'current_workout' AND version = %s)"
         )
-        self.rows = on("SELECT key, data, updated_at FROM $projections WHERE user_id = %s AND key = ANY(%s)")
+        self.read = on(
+            "SELECT key, data, position, (SELECT version FROM $folds WHERE user_id = %s)"
+            " FROM $projections WHERE user_id = %s AND key = ANY(%s)"
+        )
         self.periods = on(
             "SELECT period_type, period_key, data FROM $aggregates WHERE user_id = %s"
             " AND (period_type, period_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
         )
         self.put_rows = on(
-            "INSERT INTO $projections (user_id, key, data, updated_at)"
-            " SELECT %s, put.key, put.data::jsonb, put.at::timestamptz"
-            " FROM unnest(%s::text[], %s::text[], %s::text[]) AS put (key, data, at)"
-            " ON CONFLICT (user_id, key) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at"
+            "INSERT INTO $projections (user_id, key, data, updated_at, position)"
+            " SELECT %s, key, coalesce(data, 'null'), at, position FROM jsonb_to_recordset(%s::jsonb)"
+            " AS put (key text, data jsonb, at timestamptz, position bigint) ON CONFLICT (user_id, key)"
+            " DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at,"
+            " position = excluded.position"
         )
         self.put_periods = on(
             "INSERT INTO $aggregates (user_id, period_type, period_key, data, updated_at)"
-            " SELECT %s, put.kind, put.key, put.data::jsonb, put.at::timestamptz"
-            " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS put (kind, key, data, at)"
+            " SELECT %s, kind, key, data, at FROM jsonb_to_recordset(%s::jsonb)"
+            " AS put (kind text, key text, data jsonb, at timestamptz)"
             " ON CONFLICT (user_id, period_type, period_key)"
             " DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at"
         )
         self.remove_rows = on("DELETE FROM $projections WHERE user_id = %s AND key = ANY(%s)")
         self.put_fold = on(
-            "INSERT INTO $folds (user_id, version, position) VALUES (%s, %s, %s) ON CONFLICT (user_id)"
-            " DO UPDATE SET version = excluded.version, position = excluded.position"
+            "INSERT INTO $folds (user_id, version) VALUES (%s, %s)"
+            " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version"
         )
         columns = "event_id, position, workout_id, exercise_id, at, weight, unit, reps, seconds"
         self.find_set = on(f"SELECT {columns} FROM $sets WHERE user_id = %s AND event_id = %s")
@@ -103,11 +113,12 @@ class Statements:
             " AND reps IS NULL ORDER BY seconds DESC, weight_kg DESC, position LIMIT 1"
         )
         self.put_sets = on(
-            f"INSERT INTO $sets (user_id, {columns}, weight_kg) SELECT %s, put.* FROM unnest(%s::text[],"
-            " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::text[], %s::bigint[],"
-            " %s::bigint[], %s::float8[]) AS put ON CONFLICT (user_id, event_id) DO UPDATE"
-            " SET weight = excluded.weight, weight_kg = excluded.weight_kg, unit = excluded.unit,"
-            " reps = excluded.reps, seconds = excluded.seconds"
+            f"INSERT INTO $sets (user_id, {columns}, weight_kg) SELECT %s, {columns}, weight_kg"
+            " FROM jsonb_to_recordset(%s::jsonb) AS put (event_id text, position bigint, workout_id text,"
+            " exercise_id text, at text, weight float8, unit text, reps bigint, seconds bigint,"
+            " weight_kg float8) ON CONFLICT (user_id, event_id) DO UPDATE SET weight = excluded.weight,"
+            " weight_kg = excluded.weight_kg, unit = excluded.unit, reps = excluded.reps,"
+            " seconds = excluded.seconds"
         )
         self.remove_sets = on("DELETE FROM $sets WHERE user_id = %s AND event_id = ANY(%s)")
         self.clear = [
@@ -147,7 +158,7 @@ _OWN_PERIODS = "r.period_type IN ({})".format(", ".join(f"'{kind}'" for kind in 
 _SET = "position, workout_id, exercise_id, at, weight, weight_kg, unit, reps, seconds"
 
 SWAPS: dict[str, tuple[bytes, bytes]] = {
-    "projections": _swap("projections", "key", "data", "data, updated_at", _OWN_KEYS),
+    "projections": _swap("projections", "key", "data, position", "data, position, updated_at", _OWN_KEYS),
     "aggregates": _swap("aggregates", "period_type, period_key", "data", "data, updated_at", _OWN_PERIODS),
     "sets": _swap("sets", "event_id", _SET, _SET, "true"),
 }

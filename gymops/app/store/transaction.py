@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from gymops.app import domain, events, fold, records
 from gymops.app.fold import Key
@@ -18,15 +18,24 @@ CATCH_UP = 500
 """Events behind which an append folds on its way."""
 
 
+class Changed(NamedTuple):
+    """A row to write, or without data to remove, and the event that changed it last."""
+
+    key: Key
+    data: Any
+    at: str
+    position: int
+
+
 class Transaction(ABC):
     """The rows of one user as a transaction sees and changes them; a ``fold.View``."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, Any] = {}
-        self._dirty: dict[Key, str] = {}
+        self._dirty: dict[Key, tuple[str, int]] = {}
         self._sets: dict[str, Logged | None] = {}
-        self.at = ""
-        """The time of the event being folded: what it changes is as old as the event is."""
+        self.at, self.position = "", 0
+        """Of the event being folded: what it changes is as old as the event is."""
         self.end = 0
         """The position of the log's last event."""
         self.folded: int | None = None
@@ -40,9 +49,8 @@ class Transaction(ABC):
         return self._rows[key]
 
     def put(self, key: Key, data: Any) -> None:
-        if self.get(key) != data:
-            self._rows[key] = data
-            self._dirty[key] = self.at
+        self._rows[key] = data
+        self._dirty[key] = self.at, self.position
 
     def logged(self, event_id: str) -> Logged | None:
         if event_id in self._sets:
@@ -77,7 +85,7 @@ class Transaction(ABC):
             raise NotReady(
                 f"event {event.position} cannot be folded: {error}", hint="run a newer release of gymops"
             ) from None
-        self.at = event.timestamp
+        self.at, self.position = event.timestamp, event.position
         fold.fold(
             self, fold.Stored(event.position, event.event_id, event.timestamp, event.event_type, payload)
         )
@@ -115,13 +123,9 @@ class Transaction(ABC):
         """Write what changed, and that events up to this position are folded."""
         self.folded = position
         self._flush_sets()
-        changed = [(key, self._rows[key], at) for key, at in self._dirty.items()]
+        changed = [Changed(key, self._rows[key], at, by) for key, (at, by) in self._dirty.items()]
         self._dirty.clear()
-        self._write(
-            [row for row in changed if row[1] is not None],
-            [key for key, data, _ in changed if data is None],
-            position,
-        )
+        self._write(changed, position)
 
     def _flush_sets(self) -> None:
         put = [one for one in self._sets.values() if one]
@@ -155,40 +159,55 @@ class Transaction(ABC):
     def _find_longest(self, exercise_id: str) -> Logged | None: ...
 
     @abstractmethod
-    def _write(self, rows: list[tuple[Key, Any, str]], gone: list[Key], position: int) -> None: ...
+    def _write(self, rows: list[Changed], position: int) -> None: ...
 
     @abstractmethod
     def _write_sets(self, put: list[Logged], gone: list[str]) -> None: ...
 
 
-def append(transaction: Transaction, new: Sequence[NewEvent], now: Callable[[], str]) -> list[Appended]:
-    """Append events and fold them, as ``Store.append`` describes."""
+def append(
+    transaction: Transaction, new: Sequence[NewEvent], now: Callable[[], str], *, hasty: bool = False
+) -> list[Appended]:
+    """Append events and fold them, as ``Store.append`` describes.
+
+    ``hasty`` does not ask whether an event is there already, unless it does not follow from what
+    happened: the database refuses a second one, and the store then appends with care.
+    """
     transaction.keep_up()
-    done = [_append_one(transaction, event, now) for event in new]
+    done = [_append_one(transaction, event, now, hasty) for event in new]
     written = [one.event.position for one in done if not one.repeated]
     if written:
         transaction.flush(written[-1])
     return done
 
 
-def _append_one(transaction: Transaction, event: NewEvent, now: Callable[[], str]) -> Appended:
-    earlier = transaction.find(event.event_id)
+def _append_one(transaction: Transaction, event: NewEvent, now: Callable[[], str], hasty: bool) -> Appended:
+    earlier = None if hasty else _repeated(transaction, event)
     if earlier:
-        if (
-            earlier.event_type != event.event_type
-            or events.read(earlier.event_type, earlier.schema_version, earlier.payload) != event.payload
-        ):
-            raise IdReused(f"the event id {event.event_id} belongs to another {earlier.event_type}")
-        return Appended(earlier, repeated=True)
+        return earlier
     transaction.fetch(fold.wanted(event.event_type, event.payload))
-    domain.check(transaction, event.event_type, event.payload)
-    broken_in = _records_key(event)
-    before = transaction.get(broken_in) if broken_in else None
+    try:
+        domain.check(transaction, event.event_type, event.payload)
+    except domain.Conflict:
+        earlier = _repeated(transaction, event)
+        if earlier:
+            return earlier
+        raise
+    key = f"personal_records:{event.payload['exercise_id']}" if event.event_type == "SetLogged" else None
+    before = transaction.get(key) if key else None
     stored = transaction.insert(event, now())
     transaction.fold(stored)
-    after = transaction.get(broken_in) if broken_in else None
-    return Appended(stored, repeated=False, records=records.broken(before, after))
+    broken = records.broken(before, transaction.get(key)) if key else []
+    return Appended(stored, repeated=False, records=broken)
 
 
-def _records_key(event: NewEvent) -> str | None:
-    return f"personal_records:{event.payload['exercise_id']}" if event.event_type == "SetLogged" else None
+def _repeated(transaction: Transaction, event: NewEvent) -> Appended | None:
+    earlier = transaction.find(event.event_id)
+    if earlier is None:
+        return None
+    if (
+        earlier.event_type != event.event_type
+        or events.read(earlier.event_type, earlier.schema_version, earlier.payload) != event.payload
+    ):
+        raise IdReused(f"the event id {event.event_id} belongs to another {earlier.event_type}")
+    return Appended(earlier, repeated=True)
