@@ -69,7 +69,8 @@ SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmo
        coalesce(pg_get_expr(d.adbin, d.adrelid), '') || a.attcollation::regcollation
          || coalesce(col_description(a.attrelid, a.attnum), '')
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+WHERE a.attnum > 0 AND NOT a.attisdropped
+  AND a.attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
 UNION ALL
 SELECT conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid), convalidated::text
 FROM pg_constraint WHERE connamespace = 'public'::regnamespace
