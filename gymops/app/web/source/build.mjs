@@ -55,5 +55,5 @@ function page() {
     read(here, "html", file).replace(/^[ ]*<!-- include (\S+) -->\n/gm, (_, name) => include(name));
   const stamp = (file) => createHash("sha256").update(readFileSync(join(out, file))).digest("hex").slice(0, 10);
   const html = include("index.html").replace(/\{\{(\S+)\}\}/g, (_, file) => `${file}?v=${stamp(file)}`);
-  writeFileSync(join(out, "index.html"), html);
+  writeFileSync(join(out, "index.html"), html.replace(/\s*\n\s*/g, "\n"));
 }

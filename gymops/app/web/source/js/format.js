@@ -21,6 +21,9 @@ export function setText(set) {
   return set.reps == null ? load : `${load} × ${set.reps}`;
 }
 
+/** What the button that edits it is called. */
+export const setLabel = (set, index) => `Edit set ${index + 1} ${setText(set)}${set.pending ? ", not sent yet" : ""}`;
+
 /** Several sets, saying a weight once as long as it stays: "80 kg × 10, 10, 8 · 85 kg × 5". */
 export function setsText(sets) {
   const groups = [];

@@ -91,13 +91,14 @@ export const training = {
     if (outcome?.state === "done") page().say(`${exerciseName(exercise_id)} added.`);
   },
 
-  /** Log a set, and tell when it broke a record (the record as it was comes from the card). */
-  async log(set, before) {
+  /** Log a set, and tell when it broke a record; the card promises the record as it was before. */
+  async log(set, recorded) {
     const payload = { workout_id: this.workout.id, ...set };
     page().celebrate([]);
     const outcome = await page().write("SetLogged", payload);
     if (outcome?.state !== "done") return;
     page().say(`${exerciseName(set.exercise_id)}: ${setText(set)} logged.`, { tone: "quiet" });
+    const before = await recorded;
     if (!before) return;
     const row = await find(`/projections/personal_records:${set.exercise_id}`).catch(() => null);
     page().celebrate(broken(before, row?.data, outcome.data.event_id));

@@ -1,5 +1,5 @@
 import { find } from "../api.js";
-import { day, plural, setText, setsText } from "../format.js";
+import { day, plural, setLabel, setText, setsText } from "../format.js";
 import { exerciseName, kindOf } from "../library.js";
 import { best, recordText } from "../records.js";
 import { entered, entry, filled, fromPlan, secondsLabel, stepped, switched } from "../sets.js";
@@ -19,17 +19,20 @@ export const card = (exercise_id) => ({
   plan: null,
   since: null, // when the stopwatch was started
   busy: false,
+  touched: false, // whether the person has changed what was filled in
+  recorded: null, // promises the record as it is now
+  timer: null,
   kinds: [...COUNTED, TIMED],
   secondsLabel,
 
   async init() {
     this.fields = entry(this.$store.page.unit);
-    this.touched = false;
     this.fields.kind = kindOf(exercise_id);
     this.fill();
-    await Promise.all([this.loadLast(), this.loadRecord(), this.loadPlan()]);
+    this.recorded = this.loadRecord();
+    this.$watch("$store.training.changes", () => (this.recorded = this.loadRecord()));
+    await Promise.all([this.loadLast(), this.loadPlan()]);
     this.fill();
-    this.$watch("$store.training.changes", () => this.loadRecord());
   },
 
   destroy() {
@@ -45,6 +48,7 @@ export const card = (exercise_id) => ({
   async loadRecord() {
     const row = await find(`/projections/personal_records:${exercise_id}`).catch(() => undefined);
     if (row !== undefined) this.record = row?.data ?? null;
+    return this.record;
   },
 
   async loadPlan() {
@@ -97,6 +101,7 @@ export const card = (exercise_id) => ({
   },
 
   setText,
+  setLabel,
 
   touch() {
     this.touched = true;
@@ -121,7 +126,7 @@ export const card = (exercise_id) => ({
     this.stopTimer();
     this.busy = true;
     try {
-      await this.$store.training.log({ exercise_id, ...set }, this.record);
+      await this.$store.training.log({ exercise_id, ...set }, this.recorded);
     } finally {
       this.busy = false;
     }

@@ -1,4 +1,4 @@
-import { clock, day, plural, setText, span, volume } from "../format.js";
+import { clock, day, plural, setLabel, setText, span, volume } from "../format.js";
 import { exerciseName } from "../library.js";
 
 const titleOf = (workout) => workout.name ?? "Workout";
@@ -44,6 +44,7 @@ export const historyView = () => ({
 
 /** One finished workout. */
 export const workoutDetail = () => ({
+  id: null,
   workout: null,
   stage: "loading", // loading | ready | missing | failed
 
@@ -79,6 +80,7 @@ export const workoutDetail = () => ({
   },
 
   setText,
+  setLabel,
 
   edit(exercise_id, set, index) {
     this.$dispatch("edit-set", { workout_id: this.workout.id, exercise_id, set, index });

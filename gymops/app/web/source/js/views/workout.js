@@ -6,6 +6,7 @@ export const workoutView = () => ({
   templates: [],
   recent: null,
   now: Date.now(),
+  timer: null,
 
   init() {
     this.$store.page.arrived();

@@ -1,0 +1,1 @@
+"""The page: built files in ``static``, what they are built from in ``source``."""

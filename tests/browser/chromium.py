@@ -1,0 +1,109 @@
+"""The system's Chromium, and a page that tells on itself: policy violations, errors, requests elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ("--headless", "--no-sandbox", "--disable-background-networking")
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 860}
+
+_LISTEN = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}`));
+"""
+
+
+def executable() -> str | None:
+    """Where Chromium is, if it is anywhere."""
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@contextmanager
+def launched(path: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """A page, and what it did that no page of ours may do."""
+
+    page: Page
+    host: str
+    sent: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def route(self, route: Route) -> None:
+        if urlsplit(route.request.url).netloc == self.host:
+            route.fallback()
+        else:
+            self.foreign.append(route.request.url)
+            route.abort()
+
+    def request(self, request: Request) -> None:
+        self.sent.append(request.url)
+
+    def console(self, message: ConsoleMessage) -> None:
+        # Chromium writes a line for every answer of 400 and more; the tests look at those themselves.
+        expected = message.text.startswith("Failed to load resource")
+        if message.type in {"error", "warning"} and not expected:
+            self.complaints.append(message.text)
+
+    def check(self) -> None:
+        violations = self.page.evaluate("window.violations ?? []")
+        assert violations == []
+        assert self.complaints == []
+        assert self.foreign == []
+        assert self.sent
+
+
+def until(page: Page, condition: Callable[[], object]) -> None:
+    """Wait for something that the page cannot be asked in a locator's words.
+
+    Not ``wait_for_function``: it evaluates text inside the page, which the policy forbids. Not ``sleep``: the
+    page's requests are answered only while playwright waits.
+    """
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in 10 seconds"
+        page.wait_for_timeout(50)
+
+
+@contextmanager
+def visit(browser: Browser, url: str, *, script: str = "", **options: Any) -> Iterator[Page]:
+    """Open the page; at the end nothing may have been violated, thrown or asked of another host."""
+    context: BrowserContext = browser.new_context(**{"viewport": PHONE, "color_scheme": "light", **options})
+    context.set_default_timeout(10_000)
+    try:
+        context.add_init_script(_LISTEN + script)
+        page = context.new_page()
+        watch = Visit(page, urlsplit(url).netloc)
+        context.route("**/*", watch.route)
+        page.on("request", watch.request)
+        page.on("console", watch.console)
+        page.on("pageerror", lambda error: watch.complaints.append(str(error)))
+        page.goto(url)
+        yield page
+        watch.check()
+    finally:
+        context.close()

@@ -1,0 +1,146 @@
+# ruff: noqa: RUF001 - the page writes the sign of multiplication, not the letter
+"""Nothing that was entered is lost, and nothing is written twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.api import Api
+from tests.browser.chromium import until
+from tests.browser.test_workout import Visit, expect_text, log_set
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+
+class Cut:
+    """A connection that fails while it is cut; ``after`` the server has taken the request, or before."""
+
+    def __init__(self, page: Page, *, after: bool = False) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.broken = True
+        self._after = after
+        page.route("**/api/events", self._route)
+
+    def _route(self, route: Route) -> None:
+        self.bodies.append(json.loads(route.request.post_data or ""))
+        if not self.broken:
+            route.fallback()
+            return
+        if self._after:
+            route.fetch()
+        route.abort()
+
+    @property
+    def ids(self) -> set[str]:
+        return {body["event_id"] for body in self.bodies}
+
+
+def unsent(page: Page) -> str | None:
+    kept: str | None = page.evaluate("localStorage.getItem('gymops.outbox.default')")
+    return kept
+
+
+def test_a_set_that_could_not_be_sent_is_told_kept_and_sent_with_the_same_id(api: Api, visit: Visit) -> None:
+    api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    cut = Cut(page)
+    log_set(page)
+    expect_text(page, "The server cannot be reached. It is kept here and sent again.")
+    expect_text(page, "1 change is not sent yet.")
+    page.get_by_role("button", name="Edit set 1 20 kg × 10, not sent yet").wait_for()
+    assert api.sets == []
+    cut.broken = False
+    page.get_by_role("button", name="Send now").click()
+    page.locator("#unsent").wait_for(state="detached")
+    page.get_by_role("button", name="Edit set 1 20 kg × 10", exact=True).wait_for()
+    assert len(cut.bodies) >= 2
+    assert len(cut.ids) == 1
+    assert api.sets == [("squat", 20, 10, "kg")]
+    assert api.current
+    assert {one["event_id"] for one in api.current["exercises"][0]["sets"]} == cut.ids
+
+
+def test_an_answer_lost_on_the_way_does_not_log_the_set_twice(api: Api, visit: Visit) -> None:
+    api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    cut = Cut(page, after=True)
+    log_set(page)
+    expect_text(page, "1 change is not sent yet.")
+    assert len(api.sets) == 1
+    cut.broken = False
+    page.get_by_role("button", name="Send now").click()
+    page.locator("#unsent").wait_for(state="detached")
+    page.get_by_role("button", name="Log set 2").wait_for()
+    assert len(cut.ids) == 1
+    assert len(api.sets) == 1
+
+
+def test_a_whole_workout_is_done_without_a_connection_and_sent_in_order(api: Api, visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="Start an empty workout").wait_for()
+    cut = Cut(page)
+    page.get_by_role("button", name="Start an empty workout").click()
+    page.get_by_role("button", name="Add exercise").click()
+    page.get_by_label("Search exercises").fill("deadlift")
+    page.get_by_label("Search exercises").press("Enter")
+    log_set(page)
+    log_set(page)
+    page.get_by_role("button", name="Edit set 2").wait_for()
+    expect_text(page, "4 changes are not sent yet.")
+    assert api.current is None
+    page.reload()
+    page.get_by_role("button", name="Edit set 2").wait_for()
+    cut.broken = False
+    page.get_by_role("button", name="Send now").click()
+    until(page, lambda: unsent(page) == "[]")
+    assert api.sets == [("deadlift", 20, 10, "kg")] * 2
+
+
+def test_it_is_sent_again_by_itself(api: Api, visit: Visit) -> None:
+    api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    cut = Cut(page)
+    log_set(page)
+    expect_text(page, "1 change is not sent yet.")
+    cut.broken = False
+    expect_text(page, "Sent.")
+    assert len(api.sets) == 1
+
+
+def test_a_refusal_is_told_and_not_tried_again(api: Api, visit: Visit) -> None:
+    workout = api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    api.event("WorkoutCompleted", workout_id=workout)
+    log_set(page)
+    page.get_by_role("button", name="Start an empty workout").wait_for()
+    assert page.locator(".message-error").count() == 1
+    assert unsent(page) == "[]"
+
+
+def test_unsent_changes_can_be_thrown_away(api: Api, visit: Visit) -> None:
+    api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    Cut(page)
+    log_set(page)
+    expect_text(page, "1 change is not sent yet.")
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Throw away").click()
+    page.get_by_role("dialog").get_by_role("button", name="Throw away").click()
+    page.locator("#unsent").wait_for(state="detached")
+    assert api.sets == []
+
+
+def test_a_server_that_is_not_there_is_told_with_a_way_on(api: Api, visit: Visit) -> None:
+    page = visit()
+    page.route("**/api/session", lambda route: route.abort(), times=1)
+    page.reload()
+    page.get_by_role("heading", name="The server cannot be reached").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Start an empty workout").wait_for()
