@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from gymops.app.routes import ROUTERS, documents
 from gymops.app.routes.services import Services, Understand
 from gymops.app.settings import AppSettings
 from gymops.app.store import Store
-from gymops.app.voice import Context, Missed, Outcome, parse
+from gymops.app.voice.processor import process
 from gymops.clock import Clock
 
 _PROBLEM: dict[str, Any] = {
@@ -70,7 +71,7 @@ def create_app(
         store=store,
         settings=settings,
         authenticator=Authenticator(settings, clock, fetch),
-        understand=_with_llm(llm) if llm else parse,
+        understand=partial(process, llm=llm),
         voice_limit=RateLimit(
             clock, per_minute=settings.voice_per_minute, burst=max(10, settings.voice_per_minute // 3)
         ),
@@ -97,14 +98,6 @@ def _before_the_routes(settings: AppSettings) -> list[Middleware]:
             )
         )
     return [*middleware, Middleware(SameOrigin, settings), Middleware(BodyLimit), Middleware(_HeadAsGet)]
-
-
-def _with_llm(llm: Understand) -> Understand:
-    def understand(transcript: str, context: Context) -> Outcome:
-        outcome = parse(transcript, context)
-        return llm(transcript, context) if isinstance(outcome, Missed) else outcome
-
-    return understand
 
 
 def _page(folder: Path) -> ASGIApp:

@@ -90,7 +90,7 @@ class Authenticator:
         except KeysUnavailable:
             raise unavailable("keys_unavailable", "the token cannot be verified now", seconds=30) from None
         # A user's id is also the name of a folder.
-        if not _USER.fullmatch(user) or user.strip(". ") == "":
+        if not _USER.fullmatch(user) or len(user.encode()) > 200 or not user.strip(". "):
             raise Problem(403, "user_refused", "the token's sub is no user id this app takes")
         return user
 

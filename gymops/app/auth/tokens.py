@@ -95,7 +95,7 @@ class Tokens:
     def _refresh(self, now: float) -> None:
         try:
             keys = _usable(self._fetch(self._settings.jwks_url))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
             _log.warning("the keys of %s cannot be fetched: %s", self._settings.issuer, error)
             return
         self._keys, self._fetched = keys, now
@@ -107,14 +107,21 @@ def _usable(document: bytes) -> dict[str, Any]:
 
     keys = {}
     for one in json.loads(document)["keys"]:
-        if one.get("kty") not in {"RSA", "EC"} or one.get("use", "sig") != "sig" or not one.get("kid"):
+        if (
+            not isinstance(one, dict)
+            or one.get("kty") not in {"RSA", "EC"}
+            or one.get("use", "sig") != "sig"
+            or not one.get("kid")
+        ):
             continue
         try:
             key = jwt.PyJWK.from_dict(one)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError):
             continue
         if key.algorithm_name in ALGORITHMS:
             keys[str(one["kid"])] = key
+    if not keys:
+        raise ValueError("it publishes no key that could be used")
     return keys
 
 

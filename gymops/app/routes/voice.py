@@ -50,7 +50,7 @@ def _process(uses: Services, user: str, transcript: str, first: str) -> dict[str
         case Answer(say):
             return _answer("answer", say)
         case Missed():
-            return _answer("nothing", "I did not understand that. Try: bench press 80 for 10.")
+            return _answer("nothing", "I did not get that.")
 
 
 def _emit(uses: Services, user: str, outcome: Emit, first: str) -> dict[str, Any]:
