@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,9 +21,6 @@ from gymops.app.voice import Context, Missed, Outcome
 from gymops.aws import secrets as manager
 from gymops.clock import Clock, SystemClock
 from gymops.errors import ConfigError, GymopsError
-
-if TYPE_CHECKING:
-    from gymops.app.voice.llm import Provider
 
 _log = logging.getLogger("gymops.app")
 
@@ -114,7 +110,7 @@ def _llm(environ: Mapping[str, str], settings: AppSettings, secrets: Secrets) ->
     arn = environ.get("GYMOPS_APP_LLM_KEY_ARN")
     if settings.llm_provider is None or not (arn or settings.llm_key):
         return None
-    provider = cast("Provider", settings.llm_provider)  # the settings take no other
+    provider = settings.llm_provider
 
     @cache
     def key() -> str:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from gymops.errors import ConfigError, GymopsError
 
 HANDLER = "gymops.app.handler.handler"
+
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -41,29 +45,42 @@ def _server(environ: Mapping[str, str]) -> int:
     import uvicorn
 
     from gymops.app import container, logs
+    from gymops.app.build import build_all
 
     logs.configure()
-    host = environ.get("GYMOPS_APP_HOST") or "0.0.0.0"  # noqa: S104
     try:
-        port = _port(environ)
+        host, number = _host(environ), port(environ)
         built = container.build(environ, bind=host)
     except GymopsError as error:
         sys.stderr.write(f"{error.message}\n{error.hint or ''}\n")
         return error.exit_code
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # what uvicorn does with one when it is done
+    stop = threading.Event()
+    building = threading.Thread(
+        target=build_all, args=(built.store,), kwargs={"tell": _untold, "stop": stop}, daemon=True
+    )
+    building.start()
     try:
         uvicorn.run(
             built.app,
             host=host,
-            port=port,
+            port=number,
             lifespan="off",
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=20,
         )
     finally:
+        stop.set()
+        building.join(timeout=2)
         built.store.close()
     return 0
+
+
+def _untold(progress: str) -> None:
+    """It names users; /api/ready says how much is missing."""
 
 
 def _health(environ: Mapping[str, str]) -> int:
@@ -71,7 +88,9 @@ def _health(environ: Mapping[str, str]) -> int:
     import http.client
 
     path = environ.get("GYMOPS_APP_HEALTH_PATH") or "/api/health"
-    server = http.client.HTTPConnection("127.0.0.1", _port(environ), timeout=3)
+    host = _host(environ)
+    address = "127.0.0.1" if host in _EVERYWHERE else host
+    server = http.client.HTTPConnection(address, port(environ), timeout=3)
     try:
         server.request("GET", path)
         return 0 if server.getresponse().status == 200 else 1
@@ -81,7 +100,16 @@ def _health(environ: Mapping[str, str]) -> int:
         server.close()
 
 
-def _port(environ: Mapping[str, str]) -> int:
+def _host(environ: Mapping[str, str]) -> str:
+    return environ.get("GYMOPS_APP_HOST") or _EVERYWHERE[0]
+
+
+def port(environ: Mapping[str, str]) -> int:
+    """Where a server listens.
+
+    Raises:
+        ConfigError: it is no port.
+    """
     text = environ.get("GYMOPS_APP_PORT") or "8080"
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:
         raise ConfigError(f"GYMOPS_APP_PORT is {text!r}", hint="give a number from 1 to 65535")

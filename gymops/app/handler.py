@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -36,6 +37,9 @@ _TEXT = [
 ]
 """What goes out as it is. The rest goes as base64, which a REST API decodes only where it is told to."""
 
+_SPARE = 3.0
+"""Seconds left to answer in when folding has to stop."""
+
 _log = logging.getLogger("gymops.app")
 
 
@@ -43,7 +47,7 @@ def handler(event: Event, context: Any) -> dict[str, Any]:
     """Answer a request; anything else that cannot be lost is taken for a wake-up."""
     if "requestContext" in event:
         return _function().answer(event, context)
-    return _function().wake(event)
+    return _function().wake(event, context)
 
 
 @cache
@@ -73,8 +77,10 @@ class Function:
             return _problem(500, "answer_too_large", "the answer is larger than 6 MB; ask for less at a time")
         return answer
 
-    def wake(self, event: Event) -> dict[str, Any]:
-        """Answer a schedule, or whoever keeps the function warm; connects to the database.
+    def wake(self, event: Event, context: Any) -> dict[str, Any]:
+        """Answer a schedule, or whoever keeps the function warm: connect, and fold what is missing.
+
+        A new release may fold anew, and no request has the time for it.
 
         Raises:
             ValueError: the event carries messages; an answer would count them as done.
@@ -84,11 +90,32 @@ class Function:
         if self._container.metrics:
             self._container.metrics.woken()
         try:
-            ready = self._container.store.readiness()
+            found = self._container.store.readiness()
+            if found.lag and not found.problem:
+                _log.info("projections are behind", extra={"fields": {"lag": found.lag}})
+                self._build(context)
+                found = self._container.store.readiness()
         except GymopsError as error:
             _log.warning("woken, and the database is not there: %s", error.message)
-            return {"awake": True, "ready": False, "problem": error.code}
-        return {"awake": True, "ready": ready.ready, "problem": ready.problem}
+            return {"awake": True, "ready": False, "lag": None, "problem": error.code}
+        return {"awake": True, "ready": found.ready, "lag": found.lag, "problem": found.problem}
+
+    def _build(self, context: Any) -> None:
+        """Fold until it is done or time is nearly up; the next wake-up goes on."""
+        from gymops.app.build import build_all
+
+        stop = threading.Event()
+        left = context.get_remaining_time_in_millis() / 1000 - _SPARE
+        timer = threading.Timer(left, stop.set)
+        timer.start()
+        try:
+            build_all(self._container.store, tell=_untold, stop=stop)
+        finally:
+            timer.cancel()
+
+
+def _untold(progress: str) -> None:
+    """It names users."""
 
 
 def _read(event: Event, base_path: str) -> dict[str, Any]:

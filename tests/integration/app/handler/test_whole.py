@@ -47,5 +47,5 @@ def test_a_stranger_behind_any_gateway_gets_a_problem(function: Function) -> Non
 def test_a_schedule_connects_ahead_of_the_first_request(function: Function, secrets: FakeSecrets) -> None:
     database = SETTINGS["GYMOPS_APP_DATABASE_SECRET_ARN"]
     assert database not in secrets.reads
-    assert function.wake(schedule())["ready"] is True
+    assert function.wake(schedule(), None)["ready"] is True
     assert secrets.reads.count(database) == 1

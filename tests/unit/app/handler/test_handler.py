@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
@@ -24,11 +25,26 @@ from tests.unit.app.handler.lines import Clock, written
 @dataclass
 class Context:
     aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    milliseconds: int = 30_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
 
 
 class FakeStore:
+    """Says whether it is ready; building folds 10 events at a time."""
+
     def __init__(self, answer: Readiness | StoreUnavailable) -> None:
         self.answer = answer
+
+    def users(self) -> Iterator[str]:
+        while isinstance(self.answer, Readiness) and self.answer.lag:
+            yield "auth0|000001"
+
+    def build(self, user_id: str) -> int:
+        assert isinstance(self.answer, Readiness)
+        self.answer = replace(self.answer, lag=max(0, self.answer.lag - 10))
+        return 10
 
     def readiness(self) -> Readiness:
         if isinstance(self.answer, StoreUnavailable):
@@ -213,25 +229,44 @@ def test_a_broken_request_is_answered(event: Any) -> None:
     assert answer["headers"]["content-type"] == "application/problem+json"
 
 
+AWAKE = {"awake": True, "ready": True, "lag": 0, "problem": None}
+
+
 def test_a_schedule_wakes_the_function(logged: io.StringIO) -> None:
     metrics = Metrics(clock=Clock(), namespace="n", service="s", cold=True)
     found = function(metrics=metrics)
-    assert found.wake(events.schedule()) == {"awake": True, "ready": True, "problem": None}
-    assert found.wake({}) == {"awake": True, "ready": True, "problem": None}
+    assert found.wake(events.schedule(), Context()) == AWAKE
+    assert found.wake({}, Context()) == AWAKE
     found.answer(function_url(path="/echo/"), Context())
     assert [line["ColdStart"] for line in written(logged) if "ColdStart" in line] == [1, 0, 0]
+
+
+def test_a_wake_up_folds_what_is_missing_and_names_nobody(logged: io.StringIO) -> None:
+    found = function(store=FakeStore(replace(READY, lag=95)))
+    assert found.wake({}, Context()) == AWAKE
+    assert [line["lag"] for line in written(logged)] == [95]
+    assert "auth0" not in logged.getvalue()
+
+
+def test_a_wake_up_stops_folding_when_time_is_nearly_up() -> None:
+    found = function(store=FakeStore(replace(READY, lag=10**9)))
+    answer = found.wake({}, Context(milliseconds=3200))
+    assert answer["ready"] is False
+    assert 0 < answer["lag"] < 10**9
 
 
 def test_a_wake_up_without_a_database_says_so(logged: io.StringIO) -> None:
     found = function(
         store=FakeStore(StoreUnavailable("cannot connect to postgresql://db: nothing listens there"))
     )
-    assert found.wake({}) == {"awake": True, "ready": False, "problem": "store_unavailable"}
+    answer = found.wake({}, Context())
+    assert answer == {"awake": True, "ready": False, "lag": None, "problem": "store_unavailable"}
     assert "nothing listens there" in logged.getvalue()
-    found = function(store=FakeStore(Readiness("0001", "0004", 0, "gymops schema upgrade")))
-    assert found.wake({}) == {"awake": True, "ready": False, "problem": "gymops schema upgrade"}
+    found = function(store=FakeStore(Readiness("0001", "0004", 7, "gymops schema upgrade")))
+    answer = found.wake({}, Context())
+    assert answer == {"awake": True, "ready": False, "lag": 7, "problem": "gymops schema upgrade"}
 
 
 def test_messages_are_not_counted_as_done() -> None:
     with pytest.raises(ValueError, match="takes no records"):
-        function().wake({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]})
+        function().wake({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, Context())
