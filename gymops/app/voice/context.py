@@ -74,7 +74,7 @@ class Context:
                     one["event_id"],
                     row["exercise_id"],
                     float(one["weight"]),
-                    one["unit"],
+                    "lb" if one["unit"].startswith("lb") else "kg",
                     one.get("reps"),
                     one.get("duration_seconds"),
                 )

@@ -14,15 +14,17 @@ from gymops.app.voice.tokens import sentence
 
 
 def is_named(exercise: Exercise, transcript: str, exercises: Sequence[Exercise]) -> bool:
-    """Whether more of the words said are in this exercise's names than in any other's."""
-    said = {stem(word) for word in sentence(transcript).texts if len(word) > 2}
-    shared = {one.id: len(said & _stems(one)) for one in exercises}
-    mine = shared.pop(exercise.id, 0)
-    return mine > max(shared.values(), default=0)
+    """Whether most of a name of this exercise was said, and not as much of any other's."""
+    said = {stem(word) for word in sentence(transcript).texts}
+    heard = {one.id: max(_share(name, said) for name in (one.name, *one.aliases)) for one in exercises}
+    mine = heard.pop(exercise.id)
+    return mine > max(0.5, *heard.values())
 
 
-def _stems(exercise: Exercise) -> set[str]:
-    return {stem(word) for name in (exercise.name, *exercise.aliases) for word in sentence(name).texts}
+def _share(name: str, said: set[str]) -> float:
+    """How much of a name was said, 0 to 1."""
+    stems = {stem(word) for word in sentence(name).texts}
+    return len(stems & said) / len(stems) if stems else 0.0
 
 
 def said_all(lift: Lift, transcript: str, last: LoggedSet | None, unit: Unit) -> bool:

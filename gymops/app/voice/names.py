@@ -108,8 +108,9 @@ def names(exercises: tuple[Exercise, ...]) -> Names:
     by_stem: dict[str, list[Exercise]] = {}
     for exercise in exercises:
         for name in (exercise.name, *exercise.aliases):
-            if _key(name):
-                _put(exact, _key(name), exercise)
+            for key in (_key(name), stem("".join(sentence(name).texts))):
+                if key:
+                    _put(exact, key, exercise)
         for word in sentence(exercise.name).texts:
             _put(by_stem, stem(word), exercise)
     keys = tuple(exact)
@@ -131,11 +132,12 @@ def stem(word: str) -> str:
     """A word without its ending: presses, pressed and pressing are press. Names get the same treatment,
     so it need not be right, only the same for all forms."""
     word = word.replace("'", "")
-    for ending in ("ing", "ed", "es", "s"):
-        shortest = 2 if ending == "s" else 3
-        if word.endswith(ending) and len(word) - len(ending) >= shortest and not word.endswith("ss"):
-            word = word.removesuffix(ending)
-            break
+    for endings in (("es", "s"), ("ing", "ed")):
+        for ending in endings:
+            shortest = 2 if ending == "s" else 3
+            if word.endswith(ending) and len(word) - len(ending) >= shortest and not word.endswith("ss"):
+                word = word.removesuffix(ending)
+                break
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
         word = word[:-1]
     if len(word) > 3 and word[-1] == "e":

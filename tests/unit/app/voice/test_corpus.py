@@ -35,6 +35,7 @@ def _read() -> list[Phrase]:
     return phrases
 
 
+pytestmark = pytest.mark.usefixtures("no_network")
 CORPUS = _read()
 
 
