@@ -84,6 +84,8 @@ def projection(store: Store, user: str, key: str) -> Projection | None:
     family, _, name = key.partition(":")
     if family == "aggregates":
         return _aggregates(store, user, key, name) if name in PERIODS else None
+    if family == "exercise_history":
+        return _sessions(store, user, key, name)
     row = store.rows(user, [key]).get(key)
     if family == "personal_records":
         return _shown(key, row, _records(row.data)) if row else None
@@ -177,6 +179,15 @@ def _aggregates(store: Store, user: str, key: str, period_type: str) -> Projecti
     rows = store.aggregates(user, period_type, limit=PAGE)
     newest = max((row.updated_at for _, row in rows), default=None)
     return Projection(key, [{"period": name, **row.data} for name, row in rows], newest)
+
+
+def _sessions(store: Store, user: str, key: str, exercise_id: str) -> Projection | None:
+    """An exercise's last sessions, newest first; older ones are in the history."""
+    rows = store.latest(user, f"{key}:", limit=PAGE)
+    if not rows:
+        return None
+    newest = max(row.updated_at for _, row in rows)
+    return Projection(key, {"exercise_id": exercise_id, "sessions": [row.data for _, row in rows]}, newest)
 
 
 def _exercise(one: Exercise) -> dict[str, Any]:

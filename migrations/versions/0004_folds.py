@@ -1,9 +1,9 @@
-"""How far a user's log is folded, the sets that records are found among, and room to fold anew.
+"""Who folded a user's projections, the sets that records are found among, and room to fold anew.
 
 The projections answer what the app shows; the record that is left when the best set is deleted must be
-found among all others, and that needs an index: sets. folds says which version of
-the fold made a user's projections. The shadow tables take a rebuild: filled beside the live rows, compared with
-them and swapped in one transaction.
+found among all others, and that needs an index: sets. folds says which version of the fold made a user's
+projections. The shadow tables take a rebuild: filled beside the live rows, compared with them and swapped
+in one transaction.
 
 How far the projections go is told by the position of the row current_workout, which every event writes:
 a row of its own would be one more write for each append.
@@ -20,6 +20,13 @@ depends_on = None
 phase = "expand"
 
 POSITION = "ALTER TABLE projections ADD COLUMN position bigint"
+
+# Keys are read by how they begin, which an index finds in the order of their bytes.
+KEY = """
+-- It is the index that is built anew, not the table, and read models are small beside the log.
+-- squawk-ignore changing-column-type
+ALTER TABLE projections ALTER COLUMN key TYPE text COLLATE "C"
+"""
 
 FOLDS = """
 CREATE TABLE folds (
@@ -83,7 +90,7 @@ GRANTS = tuple(
 
 
 def upgrade() -> None:
-    for statement in (POSITION, FOLDS, SETS, *SETS_INDEXES):
+    for statement in (KEY, POSITION, FOLDS, SETS, *SETS_INDEXES):
         op.execute(statement)
     for table in TABLES:
         op.execute(f"CREATE TABLE shadow_{table} (LIKE {table} INCLUDING ALL)")
@@ -98,3 +105,4 @@ def downgrade() -> None:
     shadows = ", ".join(f"shadow_{table}" for table in TABLES)
     op.execute(f"DROP TABLE {shadows}, sets, folds")
     op.execute("ALTER TABLE projections DROP COLUMN position")
+    op.execute('ALTER TABLE projections ALTER COLUMN key TYPE text COLLATE "default"')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -66,6 +66,28 @@ class Readiness:
         return self.problem is None and self.lag == 0
 
 
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild found."""
+
+    events: int
+    """Events the projections are folded from."""
+    changed: dict[str, int]
+    """Table -> rows that were not what the log folds to: missing, other or left over."""
+
+    @property
+    def equal(self) -> bool:
+        return not any(self.changed.values())
+
+
+Progress = Callable[[int], None]
+"""Takes how many more events were folded."""
+
+
+def silent(_: int) -> None:
+    """For those who watch no progress."""
+
+
 class IdReused(Exception):
     """The event id belongs to another event already."""
 
@@ -101,6 +123,9 @@ class Store(Protocol):
     def listed(self, user_id: str, prefix: str, *, after: str, limit: int) -> list[tuple[str, Row]]:
         """Projections whose key begins so, by key, behind ``after``."""
 
+    def latest(self, user_id: str, prefix: str, *, limit: int) -> list[tuple[str, Row]]:
+        """Projections whose key begins so, the last key first."""
+
     def aggregates(self, user_id: str, period_type: str, *, limit: int) -> list[tuple[str, Row]]:
         """A user's periods of one type, newest first."""
 
@@ -119,11 +144,18 @@ class Store(Protocol):
     def readiness(self) -> Readiness:
         """Whether the app may answer."""
 
-    def build(self, user_id: str) -> int:
+    def build(self, user_id: str, progress: Progress = silent) -> int:
         """Fold what a user's projections lack (all of it where an older release folded); how many events.
 
         Raises:
             StoreUnavailable: the database failed; what was done is kept, and building again goes on.
+        """
+
+    def rebuild(self, user_id: str, progress: Progress = silent) -> Rebuilt:
+        """Fold a user's whole log again, compare, and put right what differs; the app may go on writing.
+
+        Raises:
+            StoreUnavailable: the database failed; rebuilding again goes on where this one was.
         """
 
     def close(self) -> None:
@@ -133,3 +165,8 @@ class Store(Protocol):
 def isoformat(moment: datetime) -> str:
     """A time as the log writes it."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def beyond(prefix: str) -> str:
+    """The first key behind all those that begin so, in the order of their bytes; prefixes are ASCII."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -8,7 +8,7 @@ lock and reads, one that writes and commits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,18 @@ from gymops.app import events, fold
 from gymops.app.fold import Key
 from gymops.app.records import Logged
 from gymops.app.store import rebuild
-from gymops.app.store.base import Appended, LogEvent, NewEvent, Readiness, Row, isoformat
+from gymops.app.store.base import (
+    Appended,
+    LogEvent,
+    NewEvent,
+    Progress,
+    Readiness,
+    Rebuilt,
+    Row,
+    beyond,
+    isoformat,
+    silent,
+)
 from gymops.app.store.sessions import Sessions, UrlProvider
 from gymops.app.store.statements import (
     AFTER,
@@ -31,6 +42,7 @@ from gymops.app.store.statements import (
     FIND_ALL,
     INSERT,
     LAG,
+    LATEST,
     LISTED,
     LIVE,
     LOCK,
@@ -78,7 +90,10 @@ class PostgresStore:
         return dict(_rows(self._all(ROWS, user_id, list(keys))))
 
     def listed(self, user_id: str, prefix: str, *, after: str, limit: int) -> list[tuple[str, Row]]:
-        return _rows(self._all(LISTED, user_id, prefix, after, limit))
+        return _rows(self._all(LISTED, user_id, max(prefix, after), beyond(prefix), limit))
+
+    def latest(self, user_id: str, prefix: str, *, limit: int) -> list[tuple[str, Row]]:
+        return _rows(self._all(LATEST, user_id, prefix, beyond(prefix), limit))
 
     def aggregates(self, user_id: str, period_type: str, *, limit: int) -> list[tuple[str, Row]]:
         return _rows(self._all(PERIODS_OF, user_id, period_type, limit))
@@ -105,10 +120,10 @@ class PostgresStore:
         (lag,) = self._all(LAG, fold.VERSION)[0]
         return Readiness(revision, MAX_SCHEMA, int(lag))
 
-    def build(self, user_id: str, progress: Callable[[int], None] = rebuild.silent) -> int:
+    def build(self, user_id: str, progress: Progress = silent) -> int:
         return self._sessions.run(lambda connection: rebuild.build(_Log(connection, user_id), progress))
 
-    def rebuild(self, user_id: str, progress: Callable[[int], None] = rebuild.silent) -> rebuild.Outcome:
+    def rebuild(self, user_id: str, progress: Progress = silent) -> Rebuilt:
         return self._sessions.run(lambda connection: rebuild.rebuild(_Log(connection, user_id), progress))
 
     def close(self) -> None:

@@ -9,28 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from gymops.app.store.base import Progress, Rebuilt
 from gymops.app.store.transaction import Transaction
 
 BATCH = 2_000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a rebuild found."""
-
-    events: int
-    """Events of the log that were folded, in this run or in one it went on with."""
-    changed: dict[str, int]
-    """Table -> rows that were not what the log folds to: missing, other or left over."""
-
-    @property
-    def equal(self) -> bool:
-        return not any(self.changed.values())
 
 
 class Log(Protocol):
@@ -49,11 +34,7 @@ class Log(Protocol):
         """What the last swap changed."""
 
 
-def silent(_: int) -> None:
-    """For those who watch no progress."""
-
-
-def build(log: Log, progress: Callable[[int], None]) -> int:
+def build(log: Log, progress: Progress) -> int:
     """Fold what is missing; how many events it were."""
     done = 0
     while True:
@@ -68,7 +49,7 @@ def build(log: Log, progress: Callable[[int], None]) -> int:
     return rebuild(log, progress).events
 
 
-def rebuild(log: Log, progress: Callable[[int], None]) -> Outcome:
+def rebuild(log: Log, progress: Progress) -> Rebuilt:
     """Fold the whole log again, as this module's head describes."""
     count = BATCH
     while count == BATCH:
@@ -79,4 +60,4 @@ def rebuild(log: Log, progress: Callable[[int], None]) -> Outcome:
         while transaction.catch_up(BATCH):
             pass
         events = transaction.end
-    return Outcome(events, log.changed())
+    return Rebuilt(events, log.changed())

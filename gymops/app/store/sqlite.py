@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from gymops.app import events, fold
 from gymops.app.fold import Key
@@ -22,18 +22,20 @@ from gymops.app.store.base import (
     Appended,
     LogEvent,
     NewEvent,
+    Progress,
     Readiness,
+    Rebuilt,
     Row,
     StoreUnavailable,
+    beyond,
     isoformat,
+    silent,
 )
 from gymops.app.store.transaction import Changed, Transaction, append
 from gymops.clock import Clock
 from gymops.errors import ConfigError
 from gymops.eventlog.event import isoformat as iso_of
 from gymops.eventlog.event import timestamp
-
-_T = TypeVar("_T")
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another one."""
@@ -116,13 +118,18 @@ class SqliteStore:
         return {key: Row(json.loads(data), at) for key, data, at in found}
 
     def listed(self, user_id: str, prefix: str, *, after: str, limit: int) -> list[tuple[str, Row]]:
+        return self._range(user_id, max(prefix, after), beyond(prefix), "ASC", limit)
+
+    def latest(self, user_id: str, prefix: str, *, limit: int) -> list[tuple[str, Row]]:
+        return self._range(user_id, prefix, beyond(prefix), "DESC", limit)
+
+    def _range(self, user_id: str, after: str, before: str, order: str, limit: int) -> list[tuple[str, Row]]:
         found = self._all(
             user_id,
             "SELECT key, data, updated_at FROM projections"
-            " WHERE substr(key, 1, ?) = ? AND key > ? ORDER BY key LIMIT ?",
-            len(prefix),
-            prefix,
+            f" WHERE key > ? AND key < ? ORDER BY key {order} LIMIT ?",
             after,
+            before,
             limit,
         )
         return [(key, Row(json.loads(data), at)) for key, data, at in found]
@@ -163,10 +170,10 @@ class SqliteStore:
                 lag += transaction.end - (transaction.folded or 0)
         return Readiness("sqlite", "sqlite", lag)
 
-    def build(self, user_id: str, progress: Callable[[int], None] = rebuild.silent) -> int:
+    def build(self, user_id: str, progress: Progress = silent) -> int:
         return rebuild.build(_Log(self, user_id), progress)
 
-    def rebuild(self, user_id: str, progress: Callable[[int], None] = rebuild.silent) -> rebuild.Outcome:
+    def rebuild(self, user_id: str, progress: Progress = silent) -> Rebuilt:
         return rebuild.rebuild(_Log(self, user_id), progress)
 
     def close(self) -> None:

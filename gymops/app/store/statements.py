@@ -24,7 +24,12 @@ ROWS = b"SELECT key, data, updated_at FROM projections WHERE user_id = %s AND ke
 
 LISTED = b"""
 SELECT key, data, updated_at FROM projections
-WHERE user_id = %s AND starts_with(key, %s) AND key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s
+WHERE user_id = %s AND key > %s AND key < %s ORDER BY key LIMIT %s
+"""
+
+LATEST = b"""
+SELECT key, data, updated_at FROM projections
+WHERE user_id = %s AND key > %s AND key < %s ORDER BY key DESC LIMIT %s
 """
 
 PERIODS_OF = b"""

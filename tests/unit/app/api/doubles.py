@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from gymops.app.main import create_app
 from gymops.app.settings import AppSettings
 from gymops.app.store import Appended, IdReused, LogEvent, NewEvent, Readiness, Row, Store
+from gymops.app.store.base import Progress, Rebuilt, silent
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 AT = "2026-11-21T09:00:00.000000Z"
@@ -73,6 +74,9 @@ class MemoryStore:
         shown = sorted(self.shown.get(user_id, {}).items())
         return [(key, row) for key, row in shown if key.startswith(prefix) and key > after][:limit]
 
+    def latest(self, user_id: str, prefix: str, *, limit: int) -> list[tuple[str, Row]]:
+        return self.listed(user_id, prefix, after="", limit=1_000_000)[::-1][:limit]
+
     def aggregates(self, user_id: str, period_type: str, *, limit: int) -> list[tuple[str, Row]]:
         found = self.listed(user_id, f"{period_type}/", after="", limit=1000)
         return [(key.partition("/")[2], row) for key, row in reversed(found)][:limit]
@@ -95,9 +99,12 @@ class MemoryStore:
         self._fail()
         return self.found
 
-    def build(self, user_id: str) -> int:
+    def build(self, user_id: str, progress: Progress = silent) -> int:
         self.built.append(user_id)
         return len(self.log[user_id])
+
+    def rebuild(self, user_id: str, progress: Progress = silent) -> Rebuilt:
+        return Rebuilt(0, {})
 
     def close(self) -> None:
         pass
