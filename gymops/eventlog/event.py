@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import struct
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -124,7 +125,7 @@ class Decoder:
         if set(map(type, column)) == {str} and set(map(len, column)) == {36}:
             raw = _plain_uuids("".join(column))
             if raw is not None:
-                return [raw[at : at + 16] for at in range(0, len(raw), 16)], [None] * len(column)
+                return list(struct.unpack("16s" * len(column), raw)), [None] * len(column)
         pairs = self._each(column, self._id, bad, "event_id")
         return [pair and pair[0] for pair in pairs], [pair and pair[1] for pair in pairs]
 

@@ -256,11 +256,14 @@ class _Reader:
         return rows
 
     def _size(self, rows: list[tuple[Any, ...]]) -> int:
-        return sum(
-            len(row[place]) if isinstance(row[place], str | bytes) else 8
-            for place in self._measured
-            for row in rows
-        )
+        try:
+            return sum(sum(map(len, map(itemgetter(place), rows))) for place in self._measured)
+        except TypeError:  # numbers and NULL have no length
+            return sum(
+                len(row[place]) if isinstance(row[place], str | bytes) else 8
+                for place in self._measured
+                for row in rows
+            )
 
     def _decoded(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(

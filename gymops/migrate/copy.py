@@ -29,8 +29,8 @@ _TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _length = struct.Struct(">i").pack
 _payload_head = struct.Struct(">iB").pack
+_position_id_null_time = struct.Struct(">iqi16siiq").pack
 _position_id = struct.Struct(">iqi16s").pack
-_null_time = struct.Struct(">iiq").pack
 _time = struct.Struct(">iq").pack
 
 _COPY_EVENTS = """
@@ -135,8 +135,9 @@ class Encoder:
             raw = payload.encode()
             out += (
                 prefix,
-                _position_id(8, position, 16, event_id),
-                _null_time(-1, 8, timestamp) if source is None else _field(source) + _time(8, timestamp),
+                _position_id_null_time(8, position, 16, event_id, -1, 8, timestamp)
+                if source is None
+                else _position_id(8, position, 16, event_id) + _field(source) + _time(8, timestamp),
                 types.get((event_type, version)) or self._type(event_type, version),
                 _payload_head(len(raw) + 1, 1),
                 raw,

@@ -660,10 +660,13 @@ def test_a_batch_ends_at_its_bytes_wherever_they_are(tmp_path: Path, monkeypatch
     assert max(sizes) <= 1_200_000
 
 
-def test_middling_blobs_count_for_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", ["zeroblob(10000)", "NULL", "7", "1.5"])
+def test_middling_blobs_count_for_a_batch(
+    others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite, "BATCH_BYTES", 1 << 20)
     path = write(tmp_path / "gym.db", map(event, range(1, 800)), LOOSE[:-1] + ", photo)")
-    change(path, "UPDATE events SET photo = zeroblob(10000)")
+    change(path, f"UPDATE events SET photo = iif(id % 2, zeroblob(10000), {others})")
     log = SqliteFile(path, "alice")
     with log.connection() as connection:
         shape = log.contents(connection, lambda _: None).shape
