@@ -78,12 +78,13 @@ def test_no_workout_is_an_answer_too() -> None:
 @pytest.mark.parametrize("colon", [":", "%3A"])
 def test_a_projection_by_its_key_also_percent_encoded(colon: str) -> None:
     store = MemoryStore()
-    store.put("exercise_history:bench-press", {"exercise_id": "bench-press", "sessions": []})
+    for number in (1, 2):
+        store.put(f"exercise_history:bench-press:00000000{number}", {"workout_id": f"w{number}"})
     answer = client(store).get(f"/api/projections/exercise_history{colon}bench-press")
     assert answer.status_code == 200
     assert answer.json() == {
         "key": "exercise_history:bench-press",
-        "data": {"exercise_id": "bench-press", "sessions": []},
+        "data": {"exercise_id": "bench-press", "sessions": [{"workout_id": "w2"}, {"workout_id": "w1"}]},
         "updated_at": "2026-11-21T09:00:00.000000Z",
     }
 
