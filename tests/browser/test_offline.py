@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.browser.api import Api
 from tests.browser.chromium import until
 from tests.browser.test_workout import Visit, expect_text, log_set
@@ -110,6 +112,44 @@ def test_it_is_sent_again_by_itself(api: Api, visit: Visit) -> None:
     cut.broken = False
     expect_text(page, "Sent.")
     assert len(api.sets) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200, "content_type": "text/html", "body": "<h1>Welcome to our gym's network</h1>"},
+        {"status": 403, "content_type": "text/html", "body": "Request blocked"},
+        {"status": 503, "content_type": "application/problem+json", "body": '{"code": "unavailable"}'},
+    ],
+    ids=["a login page", "a firewall", "a server that is not ready"],
+)
+def test_an_answer_that_is_not_the_apps_decides_nothing(
+    api: Api, visit: Visit, answer: dict[str, Any]
+) -> None:
+    api.start(None, "squat")
+    page = visit()
+    page.get_by_role("heading", name="Squat").wait_for()
+    page.route("**/api/events", lambda route: route.fulfill(**answer), times=1)
+    log_set(page)
+    expect_text(page, "1 change is not sent yet.")
+    page.get_by_role("button", name="Send now").click()
+    until(page, lambda: unsent(page) == "[]")
+    assert len(api.sets) == 1
+
+
+def test_where_nothing_can_be_stored_the_page_still_works(api: Api, visit: Visit) -> None:
+    api.start(None, "squat")
+    full = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+    page = visit(script=full)
+    page.get_by_role("heading", name="Squat").wait_for()
+    cut = Cut(page)
+    log_set(page)
+    expect_text(page, "1 change is not sent yet.")
+    cut.broken = False
+    page.get_by_role("button", name="Send now").click()
+    page.locator("#unsent").wait_for(state="detached")
+    until(page, lambda: len(api.sets) == 1)
+    assert len(cut.ids) == 1
 
 
 def test_a_refusal_is_told_and_not_tried_again(api: Api, visit: Visit) -> None:

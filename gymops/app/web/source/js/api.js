@@ -4,15 +4,17 @@ const TIMEOUT_MS = 15_000;
 
 /** What a request ended with when it did not succeed; `status` 0 is "no answer at all". */
 export class ApiError extends Error {
-  constructor(status, problem = {}) {
-    super(problem.detail || problem.title || (status ? `The server answered ${status}.` : "No connection."));
+  constructor(status, problem) {
+    super(sentence(problem?.detail) || (status ? `The server answered ${status}.` : "No connection."));
     this.status = status;
-    this.code = problem.code ?? null;
+    this.code = problem?.code ?? null;
   }
 
-  /** Whether the same request, sent later, may succeed. */
-  get passing() {
-    return [0, 408, 425, 429].includes(this.status) || this.status >= 500 || this.code === "in_flight";
+  /** Whether the app itself has refused, so that sending the same again is useless. What a proxy, a firewall
+   *  or a gym's login page answers has no code and decides nothing. */
+  get final() {
+    const passing = [401, 408, 425, 429].includes(this.status) || this.status >= 500;
+    return this.code !== null && !passing;
   }
 }
 
@@ -25,13 +27,11 @@ export async function request(method, path, body) {
     // CloudFront signs the request for the function behind it, but not the body: without this it is a 403.
     options.headers["x-amz-content-sha256"] = await sha256(options.body);
   }
-  const response = await fetched(`/api${path}`, options);
-  const text = await response.text().catch(() => "");
+  const { status, ok, text } = await fetched(`/api${path}`, options);
   const data = parsed(text);
-  if (!response.ok) {
-    if (response.status === 401) dispatchEvent(new CustomEvent("gymops:signed-out"));
-    throw new ApiError(response.status, data ?? {});
-  }
+  if (status === 401) dispatchEvent(new CustomEvent("gymops:signed-out"));
+  if (!ok) throw new ApiError(status, data);
+  if (data === undefined) throw new ApiError(0); // somebody else's page
   return data;
 }
 
@@ -63,7 +63,8 @@ async function fetched(url, options) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
   try {
-    return await fetch(url, { ...options, signal: stop.signal });
+    const response = await fetch(url, { ...options, signal: stop.signal });
+    return { status: response.status, ok: response.ok, text: await response.text() };
   } catch {
     throw new ApiError(0);
   } finally {
@@ -71,10 +72,17 @@ async function fetched(url, options) {
   }
 }
 
+/** The text's JSON, null for no text, undefined for anything else. */
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return text ? JSON.parse(text) : null;
   } catch {
-    return null;
+    return undefined;
   }
+}
+
+/** "a workout is in progress" -> "A workout is in progress." */
+function sentence(text) {
+  const plain = (text ?? "").trim();
+  return plain && plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
 }

@@ -16,26 +16,24 @@ export class Outbox {
     this.failing = false;
     this.wait = FIRST_WAIT_MS;
     this.waiters = new Map();
-    this.memory = [];
+    this.memory = null; // what waits, where nothing can be stored: it lives as long as the page
     addEventListener("online", () => this.flush());
   }
 
   /** Each person's unsent writes are their own. */
   open(user) {
     this.user = user;
-    this.memory = [];
+    this.memory = null;
     this.changed();
     return this.flush();
   }
 
   get entries() {
-    return store.get(`outbox.${this.user}`, null) ?? this.memory;
+    return this.memory ?? store.get(`outbox.${this.user}`, []);
   }
 
   keep(entries) {
-    // Where nothing can be stored, the writes live as long as the page.
-    this.memory = entries;
-    store.set(`outbox.${this.user}`, entries);
+    this.memory = store.set(`outbox.${this.user}`, entries) ? null : entries;
     this.changed();
   }
 
@@ -66,7 +64,7 @@ export class Outbox {
       try {
         outcome = { state: "done", data: await request("POST", entry.path, entry.body) };
       } catch (error) {
-        if (error.passing || error.status === 401) return this.later(error);
+        if (!error.final) return this.later(error);
         outcome = { state: "refused", error };
       }
       this.failing = false;
