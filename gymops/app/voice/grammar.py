@@ -35,6 +35,10 @@ _ASKING_FOR += [
 _COMMANDS = {"start", "begin", "finish", "end", "stop", "add", "undo", "delete", "remove", "save", "discard"}
 _COMMANDS |= {"cancel", "log", "repeat", "change", "make", "please", "switch"}
 _TRAILING = {"please", "thanks", "mate", "okay", "ok"}
+_IN_NAMES = {"up", "down", "body", "weight", "bar", "side", "plate"}
+"""Words of measure that names hold as well."""
+
+_GREETING = {"good morning": Clarify("Is that the exercise?", ("add good morning",))}
 _NEVER_MIND = {
     "never mind",
     "nevermind",
@@ -68,6 +72,8 @@ class _Parser:
         line = " ".join(self.said.texts)
         if line in _NEVER_MIND:
             return Answer("Okay.")
+        if line in _GREETING:
+            return _GREETING[line]
         index = names(tuple(self.context.exercises))
         spans = [span for span in index.spans(self.said.texts) if self._is_name(span)]
         marked = " ".join(self._marked(spans))
@@ -164,7 +170,8 @@ class _Parser:
         guesses = []
         for before, after in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2)):
             first, last = start - before, end + after
-            if first >= 0 and last <= len(texts) and not any(map(is_number, texts[first:last])):
+            added = {*texts[max(first, 0) : start], *texts[end:last]}
+            if first >= 0 and last <= len(texts) and added <= _IN_NAMES:
                 guesses.append((index.guess(texts[first:last]), first, last))
         guesses = [one for one in guesses if one[0].exercises]
         if not guesses:

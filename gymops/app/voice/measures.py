@@ -72,13 +72,14 @@ _LESS = {"minus", "drop", "dropped", "down", "less", "lose"}
 _AFTER_MORE = {"more", "heavier", "extra"}
 _AFTER_LESS = {"less", "lighter"}
 _FILL = {"i", "did", "just", "got", "hit", "a", "an", "the", "on", "and", "my", "set", "log", "logged"}
-_FILL |= {"record", "go", "went", "that's", "it's", "another", "was", "then"}
+_FILL |= {"record", "go", "went", "that's", "it's", "another", "was", "then", "lifted", "managed"}
+_FILL |= {"done", "finished", "completed", "performed"}
 
 WORDS = frozenset(
     _KG | _LB | _REPS | _SECONDS | _MINUTES | _PLATES | _MORE | _LESS | _AFTER_MORE | _AFTER_LESS | _FILL
 ) | {"for", "four", "fore", "to", "too", "at", "with", "of", "x", "by", "buy", "same", "weight", "wait"}
 WORDS |= {"hour", "hours", "each", "per", "side", "either", "sets", "again", "bodyweight", "body", "bw"}
-WORDS |= {"number", "thing", NAME}
+WORDS |= {"number", "thing", "bar", "empty", NAME}
 
 _FIXED: list[tuple[tuple[str, ...], _Item]] = [
     (("for",), _Item("f")),
@@ -101,37 +102,40 @@ _FIXED: list[tuple[tuple[str, ...], _Item]] = [
     (("same", "thing"), _Item("w", weight=Weight("same"))),
     (("same",), _Item("w", weight=Weight("same"))),
     (("a", "plate"), _Item("w", weight=Weight("plates", 1))),
+    (("bar",), _Item("w", weight=Weight("plates", 0))),
+    (("empty", "bar"), _Item("w", weight=Weight("plates", 0))),
     (("half", "a", "minute"), _Item("d", 30)),
     (("an", "hour"), _Item("d", 3600)),
 ]
+_COUNTING = [("for",), ("x",), ("times",), ("by",)]
 _BY_FIRST: dict[str, list[tuple[tuple[str, ...], _Item]]] = {}
 for _words, _item in _FIXED:
     _BY_FIRST.setdefault(_words[0], []).append((_words, _item))
 
 # n a number, w a weight with its unit, r so many reps, R the same reps, d a duration, T "sets";
-# f "for", a "at", x "times". The groups are named for what they become.
+# f "for", a "at", x "times", o "set of". The groups are named for what they become.
 _ORDERS = [
     re.compile(order)
     for order in (
         r"a?(?P<weight>w)[fxa]?(?P<reps>[nrR])",  # 80 kilos for 10; same weight 8 reps
         r"a?(?P<weight>n)[fxa]?(?P<reps>[rR])",  # 80 for 10 reps
-        r"a?(?P<weight>n)[fx](?P<reps>n)",  # 80 for 10
-        r"f?(?P<reps>[rR])[axf]?(?P<weight>[wn])",  # 10 reps at 80
-        r"f?(?P<reps>n)a(?P<weight>[wn])",  # 10 at 80
+        r"a?(?P<weight>n)(fo?|o|x)(?P<reps>n)",  # 80 for 10, 80 for a set of 10
+        r"[fo]?(?P<reps>[rR])[axf]?(?P<weight>[wn])",  # 10 reps at 80
+        r"[fo]?(?P<reps>n)a(?P<weight>[wn])",  # 10 at 80
         r"(?P<reps>n)[x]?(?P<weight>w)",  # 10 times 80 kilos
         r"(?P<weight>[wn])f?(?P<seconds>d)",  # 20 kilos for 60 seconds
         r"f?(?P<seconds>d)a?(?P<weight>w)",
         r"f?(?P<seconds>d)a(?P<weight>n)",
         r"f?(?P<seconds>d)",
         r"f?(?P<reps>[rR])",
-        r"f(?P<reps>n)",  # for 10
+        r"[fo](?P<reps>n)",  # for 10; a set of 10
         r"a?(?P<number>n)",
         r"a?(?P<weight>w)",
         r"a?(?P<weight>[wn])[fxa]",  # 80 for, and then nothing was heard
     )
 ]
 _PAIR = re.compile(r"(?P<one>n)(?P<other>n)")
-_SEVERAL = re.compile(r"(?P<sets>n)(T[fxa]?|x)(?P<reps>[nr])([fxa]?(?P<weight>[nw]))?")
+_SEVERAL = re.compile(r"(?P<sets>n)(T[fxa]?|x)(?P<reps>[nrd])([fxa]?(?P<weight>[nw]))?")
 
 
 def measures(words: tuple[str, ...]) -> list[tuple[int, Measure]]:
@@ -200,11 +204,15 @@ def _cuts(words: tuple[str, ...], at: int, room: int) -> Iterator[tuple[list[_It
 def _items(words: tuple[str, ...], at: int) -> Iterator[tuple[_Item | None, int, int]]:
     """The items that can begin here: what, where it ends, its cost. None is a word without weight."""
     word = words[at]
-    for phrase, item in _BY_FIRST.get(word, ()):
-        if words[at : at + len(phrase)] == phrase:
-            yield item, at + len(phrase), 0
-    of_no_weight = word == "of" and (words[at + 1 : at + 2] == (NAME,) or words[at - 1 : at] == ("set",))
-    if word == NAME or word in _FILL or of_no_weight:
+    if word == "of" and words[at + 1 : at + 2] == (NAME,):
+        yield None, at + 1, 0  # 10 reps of bench press
+    elif word == "of" and words[at - 1 : at] == ("set",):
+        yield _Item("o"), at + 1, 0  # a set of 10
+    else:
+        for phrase, item in _BY_FIRST.get(word, ()):
+            if words[at : at + len(phrase)] == phrase:
+                yield item, at + len(phrase), 0
+    if word == NAME or word in _FILL:
         yield None, at + 1, 0
     if word in {"four", "4", "fore"} and 0 < at < len(words) - 1:
         yield _Item("f"), at + 1, 1
@@ -218,6 +226,8 @@ def _items(words: tuple[str, ...], at: int) -> Iterator[tuple[_Item | None, int,
     if word in _MORE or word in _LESS:
         yield from _changed(words, at)
     for number, end, bent in numbers(words, at):
+        if bent and end == at + 1 and words[at - 1 : at] not in _COUNTING:
+            continue  # "80 for to" is 80 for 2, but "to for ten" has no weight
         yield _Item("n", number, clock=_clock(words[at:end], number)), end, int(bent)
         yield from _counted(words, number, end, int(bent))
 
@@ -240,7 +250,7 @@ def _counted(words: tuple[str, ...], number: float, end: int, cost: int) -> Iter
         if after in _AFTER_MORE or after in _AFTER_LESS:
             kind: Kind = "more" if after in _AFTER_MORE else "less"
             yield _Item("w", weight=Weight(kind, number, UNITS[unit])), end + 2, cost
-    if unit in _REPS and (unit != "times" or end + 1 == len(words)):
+    if unit in _REPS and (unit != "times" or (end + 1 == len(words) and "again" not in words)):
         yield _Item("r", number), end + 1, cost
     if unit in _PLATES:
         tails = [len(tail) for tail in _A_SIDE if words[end + 1 : end + 1 + len(tail)] == tail]

@@ -77,7 +77,8 @@ class Names:
         partly = self._partly(words)
         if partly:
             return Guess(partly, 1.0)
-        return Guess(tuple(one for one, score in ranked if score >= _LIKELY), ranked[0][1] if ranked else 0.0)
+        likely = tuple(one for one, score in ranked if score >= _LIKELY) if len(key) >= _SHORT else ()
+        return Guess(likely, ranked[0][1] if likely else 0.0)
 
     def _partly(self, words: Sequence[str]) -> tuple[Exercise, ...]:
         """ "press", "incline": every exercise that has all these words in its name; never one alone."""

@@ -234,7 +234,7 @@ def _load(
 def _plates(said: Weight, exercise: Exercise, unit: Unit, reps: float) -> tuple[float, Unit] | Clarify:
     bar, plate = BAR[unit]
     value = bar + 2 * plate * said.value
-    if said.value not in range(1, 11):
+    if said.value not in range(11):
         return Clarify("What did it weigh in all?")
     if exercise.barbell:
         return value, unit
