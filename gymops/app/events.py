@@ -42,7 +42,12 @@ def _text(text: str) -> str:
     return text
 
 
-Id = Annotated[str, StringConstraints(max_length=45), AfterValidator(_uuid)]
+Id = Annotated[
+    str,
+    StringConstraints(max_length=45),
+    AfterValidator(_uuid),
+    Field(json_schema_extra={"format": "uuid"}),
+]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_text)]
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_text)]
@@ -219,33 +224,80 @@ _UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("SetModified", 1): _timed,
 }
 
-# What folding relies on. Everything else may be missing in what other programs wrote.
-_TEXT, _NUMBER, _MAYBE = (str,), (int, float), type(None)
-_NEEDED: dict[str, dict[str, tuple[type, ...]]] = {
-    "WorkoutStarted": {"workout_id": _TEXT},
-    "WorkoutCompleted": {"workout_id": _TEXT},
-    "WorkoutDiscarded": {"workout_id": _TEXT},
-    "ExerciseAdded": {"workout_id": _TEXT, "exercise_id": _TEXT},
+_Check = Callable[[Any], bool]
+
+_LARGEST = 10**12
+"""Of a foreign number: what is greater fits no column, and its sums fit none."""
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return type(value) is str and _text(value) is value
+    except ValueError:
+        return False
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and abs(value) <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= _LARGEST  # NaN is not
+
+
+def _are_ids(value: Any) -> bool:
+    return type(value) is list and all(map(_is_text, value))
+
+
+def _are_plans(value: Any) -> bool:
+    return type(value) is list and all(
+        type(one) is dict and _is_text(one.get("exercise_id")) for one in value
+    )
+
+
+def _maybe(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+# What folding relies on. Everything else may be missing, or anything, in what other programs wrote.
+_NEEDED: dict[str, dict[str, _Check]] = {
+    "WorkoutStarted": {
+        "workout_id": _is_text,
+        "exercise_ids": _maybe(_are_ids),
+        "exercise_plans": _maybe(_are_plans),
+    },
+    "WorkoutCompleted": {"workout_id": _is_text},
+    "WorkoutDiscarded": {"workout_id": _is_text},
+    "ExerciseAdded": {"workout_id": _is_text, "exercise_id": _is_text},
     "SetLogged": {
-        "workout_id": _TEXT,
-        "exercise_id": _TEXT,
-        "weight": _NUMBER,
-        "reps": (int, _MAYBE),
-        "unit": _TEXT,
-        "duration_seconds": (int, _MAYBE),
+        "workout_id": _is_text,
+        "exercise_id": _is_text,
+        "weight": _is_number,
+        "reps": _maybe(_is_count),
+        "unit": _is_text,
+        "duration_seconds": _maybe(_is_count),
     },
     "SetModified": {
-        "workout_id": _TEXT,
-        "original_event_id": _TEXT,
-        "weight": (*_NUMBER, _MAYBE),
-        "reps": (int, _MAYBE),
-        "unit": (str, _MAYBE),
-        "duration_seconds": (int, _MAYBE),
+        "workout_id": _is_text,
+        "original_event_id": _is_text,
+        "weight": _maybe(_is_number),
+        "reps": _maybe(_is_count),
+        "unit": _maybe(_is_text),
+        "duration_seconds": _maybe(_is_count),
     },
-    "SetDeleted": {"workout_id": _TEXT, "original_event_id": _TEXT},
-    "TemplateCreated": {"template_id": _TEXT, "name": _TEXT, "exercise_ids": (list,)},
-    "TemplateUpdated": {"template_id": _TEXT},
-    "TemplateDeleted": {"template_id": _TEXT},
+    "SetDeleted": {"workout_id": _is_text, "original_event_id": _is_text},
+    "TemplateCreated": {
+        "template_id": _is_text,
+        "name": _is_text,
+        "exercise_ids": _are_ids,
+        "exercises": _maybe(_are_plans),
+    },
+    "TemplateUpdated": {
+        "template_id": _is_text,
+        "exercise_ids": _maybe(_are_ids),
+        "exercises": _maybe(_are_plans),
+    },
+    "TemplateDeleted": {"template_id": _is_text},
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "SetLogged": {"weight": 0.0, "reps": None, "unit": "kg"},
@@ -274,5 +326,8 @@ def read(event_type: str, schema_version: int, payload: Any) -> dict[str, Any] |
     shaped: dict[str, Any] = {**_DEFAULTS.get(event_type, {}), **payload}
     for old in range(max(schema_version, 1), current):
         shaped = _UPCASTS[event_type, old](shaped)
-    readable = all(type(shaped.get(name)) in kinds for name, kinds in needed.items())
-    return shaped if readable else None
+    if not all(check(shaped.get(name)) for name, check in needed.items()):
+        return None
+    if event_type == "SetLogged" and shaped["reps"] is None and shaped["duration_seconds"] is None:
+        return None  # a set of nothing
+    return shaped

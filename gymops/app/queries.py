@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gymops.app.fold import PAGE, page_key
@@ -114,24 +114,19 @@ def templates(store: Store, user: str, limit: int, cursor: str | None) -> Page:
 
 def exercises(store: Store, user: str, search: str, limit: int, cursor: str | None) -> Page:
     """The built-in exercises and the user's own, by name; a search looks at names and aliases."""
-    own = {one["id"]: one for one in store.exercises(user)}
-    built_in = [(_exercise(one), one.aliases) for one in library() if one.id not in own]
+    own = _own(store, user)
     wanted = " ".join(search.casefold().split())
     found = [
-        one
-        for one, aliases in [*built_in, *((one, ()) for one in own.values())]
-        if any(wanted in text.casefold() for text in (one["name"], one["id"], *aliases))
+        own.get(one.id) or _exercise(one)
+        for one in _known(own)
+        if any(wanted in text.casefold() for text in (one.name, one.id, *one.aliases))
     ]
     return _paged("exercises", found, lambda one: [one["name"].casefold(), one["id"]], limit, cursor)
 
 
 def known_exercises(store: Store, user: str) -> list[Exercise]:
-    """The same, as the voice looks at them: an own exercise takes the place of a built-in one."""
-    own = {
-        one["id"]: Exercise(one["id"], one["name"], one["category"] or "other")
-        for one in store.exercises(user)
-    }
-    return [*(one for one in library() if one.id not in own), *own.values()]
+    """The same, as the voice looks at them."""
+    return _known(_own(store, user))
 
 
 class LazyRecords(Mapping[str, Mapping[str, Any]]):
@@ -188,6 +183,24 @@ def _sessions(store: Store, user: str, key: str, exercise_id: str) -> Projection
         return None
     newest = max(row.updated_at for _, row in rows)
     return Projection(key, {"exercise_id": exercise_id, "sessions": [row.data for _, row in rows]}, newest)
+
+
+def _own(store: Store, user: str) -> dict[str, dict[str, Any]]:
+    return {one["id"]: one for one in store.exercises(user)}
+
+
+def _known(own: Mapping[str, dict[str, Any]]) -> list[Exercise]:
+    """All exercises; a built-in one may go by another name here, and is still loaded and counted as ever."""
+    built_in = {one.id: one for one in library()}
+    renamed = [
+        replace(
+            built_in.get(row["id"], Exercise(row["id"], row["name"], "other")),
+            name=row["name"],
+            category=row["category"] or "other",
+        )
+        for row in own.values()
+    ]
+    return [*(one for one in library() if one.id not in own), *renamed]
 
 
 def _exercise(one: Exercise) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from gymops.app import activity
 from gymops.app.routes import documents, services
+from gymops.app.routes.answers import Json, dumped
 from gymops.app.routes.services import User, Uses
 from gymops.app.store import LogEvent, NewEvent, Store
 
@@ -28,13 +27,13 @@ router = services.router()
         201: {"model": documents.Event, "description": "Logged."},
     },
 )
-def log_event(body: documents.NewEvent, user: User, uses: Uses) -> JSONResponse:
+def log_event(body: documents.NewEvent, user: User, uses: Uses) -> Json:
     """Log an event. Sent again with the same event_id and body, it is answered as the first time."""
     event = NewEvent(body.event_id or uses.new_id(), body.event_type, body.payload.model_dump())
     (done,) = uses.store.append(user, [event])
     if not done.repeated:
         activity.appended([(event.event_id, event.event_type)])
-    return JSONResponse(asdict(done.event), 200 if done.repeated else 201)
+    return Json(asdict(done.event), 200 if done.repeated else 201)
 
 
 @router.get(
@@ -54,9 +53,5 @@ def export(user: User, uses: Uses) -> StreamingResponse:
 
 def _lines(store: Store, user: str, page: list[LogEvent]) -> Iterator[bytes]:
     while page:
-        yield b"".join(_line(asdict(event)) for event in page)
+        yield b"".join(dumped(asdict(event)) + b"\n" for event in page)
         page = store.events(user, after=page[-1].position, limit=EXPORT_PAGE)
-
-
-def _line(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fastapi.responses import JSONResponse
-
 from gymops.app import activity, queries
 from gymops.app.domain import Conflict
 from gymops.app.events import InvalidEvent, new_payload
 from gymops.app.problems import too_many
 from gymops.app.routes import documents, services
+from gymops.app.routes.answers import Json
 from gymops.app.routes.services import Services, User, Uses
 from gymops.app.store import Appended, IdReused, NewEvent
 from gymops.app.voice import Answer, Clarify, Context, Emit, Missed
@@ -25,7 +24,7 @@ router = services.router()
 
 
 @router.post("/voice/process", responses={200: {"model": documents.Understood}})
-def process(body: documents.Sentence, user: User, uses: Uses) -> JSONResponse:
+def process(body: documents.Sentence, user: User, uses: Uses) -> Json:
     """Understand a sentence and log what it says; a question back is a 200 as well.
 
     Sent again with the same event_id, it is not read again: the answer is what was logged.
@@ -37,7 +36,7 @@ def process(body: documents.Sentence, user: User, uses: Uses) -> JSONResponse:
     answer = _logged_before(uses, user, first) if body.event_id else None
     answer = answer or _process(uses, user, body.transcript, first)
     activity.spoken(answer["outcome"])
-    return JSONResponse(answer)
+    return Json(answer)
 
 
 def _process(uses: Services, user: str, transcript: str, first: str) -> dict[str, Any]:

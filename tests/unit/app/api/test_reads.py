@@ -76,15 +76,16 @@ def test_no_workout_is_an_answer_too() -> None:
 
 
 @pytest.mark.parametrize("colon", [":", "%3A"])
-def test_a_projection_by_its_key_also_percent_encoded(colon: str) -> None:
+def test_an_exercise_s_sessions_newest_first_also_percent_encoded(colon: str) -> None:
     store = MemoryStore()
-    for number in (1, 2):
-        store.put(f"exercise_history:bench-press:00000000{number}", {"workout_id": f"w{number}"})
+    store.put("exercise_history:bench-press:2026-01-01", {"workout_id": "a"})
+    store.put("exercise_history:bench-press:2026-02-01", {"workout_id": "b"})
+    store.put("exercise_history:bench-press-close:2026-03-01", {"workout_id": "c"})
     answer = client(store).get(f"/api/projections/exercise_history{colon}bench-press")
     assert answer.status_code == 200
     assert answer.json() == {
         "key": "exercise_history:bench-press",
-        "data": {"exercise_id": "bench-press", "sessions": [{"workout_id": "w2"}, {"workout_id": "w1"}]},
+        "data": {"exercise_id": "bench-press", "sessions": [{"workout_id": "b"}, {"workout_id": "a"}]},
         "updated_at": "2026-11-21T09:00:00.000000Z",
     }
 

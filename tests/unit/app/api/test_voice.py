@@ -135,12 +135,18 @@ def test_a_sentence_is_understood_where_it_is_said(understands: Understands) -> 
     store.put("current_workout", {"id": WORKOUT, "exercises": [], "focus_exercise": None})
     store.put("workout_templates", [{"id": "t"}])
     store.put("personal_records:bench-press", {"exercise_id": "bench-press"})
-    store.own_exercises = [{"id": "zercher", "name": "Zercher Squat", "category": None}]
+    store.own_exercises = [
+        {"id": "zercher", "name": "Zercher Squat", "category": None},
+        {"id": "bench-press", "name": "My Bench", "category": "chest"},
+    ]
     _say(store)
     (context,) = asked
     assert context.workout_id == WORKOUT
     assert [one["id"] for one in context.templates] == ["t"]
-    assert {one.id for one in context.exercises} > {"bench-press", "zercher"}
+    known = {one.id: one for one in context.exercises}
+    assert len(known) == len(context.exercises)
+    assert known["zercher"].name == "Zercher Squat"
+    assert (known["bench-press"].name, known["bench-press"].barbell) == ("My Bench", True)
     assert context.records["bench-press"]["max_weight"] is None
     assert context.records.get("squat") is None
     assert list(context.records) == ["bench-press"]
