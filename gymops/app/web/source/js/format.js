@@ -33,7 +33,8 @@ export function setsText(sets) {
     if (load !== null && last && last.load === load) last.text += `, ${set.reps}`;
     else groups.push({ load, text: setText(set) });
   }
-  return groups.map(({ text }) => text).join(" · ");
+  // A line ends between two groups, never within one.
+  return groups.map(({ text }) => text.replace(/ /g, "\u00a0")).join(" · ");
 }
 
 /** "Today", "Yesterday", "Mon 3 Mar", with the year where it is another one. */

@@ -1,9 +1,9 @@
 // Which records fell, and how they are told.
-import { number, seconds } from "./format.js";
+import { number, seconds, volume } from "./format.js";
 
 const KINDS = [
   ["max_weight", "Heaviest", (entry) => [entry.weight, entry.unit], (entry) => entry.weight_kg],
-  ["estimated_1rm", "Estimated 1RM", (entry) => [entry.e1rm, entry.unit], (entry) => entry.e1rm_kg],
+  ["estimated_1rm", "Est. 1RM", (entry) => [entry.e1rm, entry.unit], (entry) => entry.e1rm_kg],
   ["max_volume", "Set volume", (entry) => [entry.volume, "kg"], (entry) => entry.volume],
   ["longest", "Longest", (entry) => [entry.duration_seconds, "s"], (entry) => entry.duration_seconds],
 ];
@@ -34,7 +34,7 @@ export function listed(row) {
   const lines = [
     ["Heaviest", max_weight, load],
     ["Estimated 1RM", estimated_1rm, (entry) => `${number(entry.e1rm)} ${entry.unit}`],
-    ["Best set volume", max_volume, (entry) => `${number(entry.volume)} kg`],
+    ["Best set volume", max_volume, (entry) => volume(entry.volume)],
     ["Most reps", most, (entry) => `${entry.reps}`],
     ["Longest", longest, (entry) => seconds(entry.duration_seconds)],
   ];

@@ -11,7 +11,9 @@ export const workoutView = () => ({
   init() {
     this.$store.page.arrived();
     this.timer = setInterval(() => (this.now = Date.now()), 1000);
-    this.$store.training.load();
+    const showChip = () => this.$nextTick(() => this.showChip());
+    this.$store.training.load().then(showChip);
+    this.$watch("$store.training.shown", showChip);
     this.$watch("$store.training.workout", (workout) => workout || this.beginnings());
     this.beginnings();
   },
@@ -47,6 +49,13 @@ export const workoutView = () => ({
     return this.exercises.filter(({ exercise_id }) => exercise_id === this.$store.training.shown);
   },
 
+  /** The row of exercises scrolls by itself to the one whose card is open. */
+  showChip() {
+    const chips = this.$refs.chips;
+    const chip = chips?.querySelector("[aria-pressed=true]");
+    if (chip) chips.scrollLeft = chip.offsetLeft - chips.offsetLeft - (chips.clientWidth - chip.offsetWidth) / 2;
+  },
+
   turn(by) {
     const next = this.exercises[this.position + by];
     if (next) this.$store.training.focus(next.exercise_id);
@@ -57,7 +66,9 @@ export const workoutView = () => ({
   },
 
   get elapsed() {
-    return span(this.workout.started_at, this.now);
+    const started = this.workout.started_at;
+    const forgotten = this.now - new Date(started) > 12 * 3_600_000;
+    return forgotten ? `since ${day(started)}` : span(started, this.now);
   },
 
   get rest() {
