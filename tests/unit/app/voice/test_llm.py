@@ -190,7 +190,7 @@ def redirected(handler: BaseHTTPRequestHandler) -> None:
     [
         lambda handler: reply(handler, says(events(a_logged_set())), 500),
         lambda handler: reply(handler, says(events(a_logged_set())), 401),
-        lambda handler: reply(handler, b" " * LARGEST + says(events(a_logged_set()))),
+        lambda handler: reply(handler, says(events(a_logged_set())) + b" " * LARGEST),
         lambda handler: reply(handler, b"<html>busy</html>"),
         lambda handler: reply(handler, b""),
         lambda handler: handler.wfile.write(b"not HTTP at all\r\n\r\n"),
@@ -210,6 +210,17 @@ def test_a_provider_in_trouble_is_as_good_as_none(
     assert "the language model was of no use" in caplog.text
     assert KEY not in caplog.text
     assert SENTENCE not in caplog.text
+
+
+def test_an_endless_answer_is_not_read_to_its_end(server: Server) -> None:
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            handler.wfile.write(b" " * LARGEST)
+
+    server.answer = endless
+    with pytest.raises(RequestFailed, match="too large"):
+        post(server.url, {}, b"{}", 5.0)
 
 
 def test_nobody_there(server: Server) -> None:

@@ -98,6 +98,12 @@ def test_a_name_that_may_be_several_is_not_sure(heard: str) -> None:
     assert not guess.sure
 
 
+def test_a_name_between_two_is_not_sure() -> None:
+    index = names((Exercise("cable-row", "Cable Row", "back"), Exercise("table-row", "Table Row", "back")))
+    guess = index.guess(["gable", "row"])
+    assert (len(guess.exercises), guess.sure) == (2, False)
+
+
 @pytest.mark.parametrize("heard", ["florble", "hello there", "warm up", "the weather", "easy", ""])
 def test_what_is_no_exercise(heard: str) -> None:
     assert names(library()).guess(heard.split()).exercises == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gymops.app.voice.numbers import numbers, value
@@ -12,7 +14,7 @@ ONES += ["twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "e
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 NO_NUMBERS = ["", "twelve fifty", "eighty ten", "hundred hundred", "five hundred oh", "point", "and five"]
 NO_NUMBERS += ["half", "eighty and", "one and", "twenty thirty", "five and a five", "80 90", "1.2.3", "oh"]
-NO_NUMBERS += ["point point five", "bench"]
+NO_NUMBERS += ["point point five", "bench", "one five", "two two", "five five five"]
 
 
 def spelled(number: int) -> str:
@@ -34,10 +36,14 @@ def shortened(number: int) -> str:
     return f"{ONES[hundreds]} {'oh ' if rest < 10 else ''}{spelled(rest)}"
 
 
-@pytest.mark.parametrize("say", [spelled, shortened, str])
-def test_every_whole_number_below_a_thousand(say: object) -> None:
-    assert callable(say)
-    assert [value(tuple(str(say(number)).split())) for number in range(1000)] == list(range(1000))
+def with_zero(number: int) -> str:
+    """One zero five."""
+    return shortened(number).replace("oh", "zero")
+
+
+@pytest.mark.parametrize("say", [spelled, shortened, with_zero, str])
+def test_every_whole_number_below_a_thousand(say: Callable[[int], str]) -> None:
+    assert [value(tuple(say(number).split())) for number in range(1000)] == list(range(1000))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +56,7 @@ def test_every_whole_number_below_a_thousand(say: object) -> None:
         ("point two five", 0.25),
         ("point twenty five", 0.25),
         ("point oh five", 0.05),
+        ("point zero five", 0.05),
     ],
 )
 def test_parts_of_a_number(tail: str, part: float) -> None:
