@@ -300,8 +300,8 @@ _NEEDED: dict[str, dict[str, _Check]] = {
     "TemplateDeleted": {"template_id": _is_text},
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "SetLogged": {"weight": 0.0, "reps": None, "unit": "kg"},
-    "SetModified": {"weight": None, "reps": None, "unit": None},
+    "SetLogged": {"weight": 0.0, "reps": None, "unit": "kg", "duration_seconds": None},
+    "SetModified": {"weight": None, "reps": None, "unit": None, "duration_seconds": None},
 }
 
 
