@@ -188,8 +188,9 @@ class _Job:
             self.observer.phase("building indexes", left)
         with indexes.in_the_making(self.connection, lambda: targets.connected(self.url)):
             yield
+            if left:
+                self.observer.phase("finishing the indexes", left)
         if left:
-            self.observer.phase("building indexes", left)
             indexes.build(self.connection, self.check, self.observer.advance)
 
 
