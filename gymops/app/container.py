@@ -69,7 +69,7 @@ def build(
     """
     clock = clock or SystemClock()
     settings = AppSettings.from_environment(secret.filled(environ, secrets), bind=bind)
-    store = open_store(environ, clock=clock, user=settings.user, secrets=secrets)
+    store = _store(environ, clock=clock, user=settings.user, secrets=secrets)
     metrics = Metrics.from_environment(environ, clock=clock)
     key = settings.session_secret.encode() if settings.session_secret else None
     app: ASGIApp = create_app(store, settings, clock=clock, llm=_llm(environ, settings, secrets))
@@ -78,12 +78,7 @@ def build(
     return Container(RequestLog(app, clock=clock, metrics=metrics, user_key=key), store, metrics)
 
 
-def open_store(environ: Mapping[str, str], *, clock: Clock, user: str, secrets: Secrets = manager) -> Store:
-    """The store the environment names.
-
-    Raises:
-        ConfigError: it names none.
-    """
+def _store(environ: Mapping[str, str], *, clock: Clock, user: str, secrets: Secrets) -> Store:
     plain, arn = environ.get("GYMOPS_APP_DATABASE"), environ.get("GYMOPS_APP_DATABASE_SECRET_ARN")
     if bool(plain) is bool(arn):
         raise ConfigError(

@@ -17,11 +17,11 @@ from statistics import median
 MOST_RATIO = 1.5
 _ROOT = Path(__file__).resolve().parents[2]
 
-_LIBRARIES = "fastapi and psycopg alone"
-_HANDLER = "the handler"
+LIBRARIES = "fastapi and psycopg alone"
+HANDLER = "the handler"
 _CANDIDATES = {
-    _LIBRARIES: "import fastapi, psycopg",
-    _HANDLER: "import gymops.app.handler",
+    LIBRARIES: "import fastapi, psycopg",
+    HANDLER: "import gymops.app.handler",
     "the handler, and the app built": "from gymops.app import handler; handler._function()",
     "boto3, for a secret": "import boto3",
 }
@@ -65,7 +65,7 @@ def seconds(statement: str) -> float:
 
 def report(measured: dict[str, list[float]], load: float) -> str:
     """The figures as Markdown, and whether the goal was met."""
-    base = median(measured[_LIBRARIES])
+    base = median(measured[LIBRARIES])
     lines = ["| import | median ms | range | ratio |", "|---|---|---|---|"]
     for name, runs in measured.items():
         milliseconds = [1000 * one for one in runs]
@@ -73,9 +73,9 @@ def report(measured: dict[str, list[float]], load: float) -> str:
             f"| {name} | {median(milliseconds):.0f} | {min(milliseconds):.0f}-{max(milliseconds):.0f} |"
             f" {median(runs) / base:.2f} |"
         )
-    ratio = median(measured[_HANDLER]) / base
+    ratio = median(measured[HANDLER]) / base
     verdict = "met" if ratio <= MOST_RATIO else "NOT met"
-    lines += ["", f"- {verdict}: at most {MOST_RATIO} x {_LIBRARIES} ({ratio:.2f} x)"]
+    lines += ["", f"- {verdict}: at most {MOST_RATIO} x {LIBRARIES} ({ratio:.2f} x)"]
     lines += ["", f"Load average before: {load:.1f}."]
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from gymops.app import container, logs
+from gymops.app import container
 from gymops.app.handler import Function
 from gymops.clock import SystemClock
 from gymops.pg import embedded, schema
 from gymops.pg.server import Server
+from tests.unit.app.handler import conftest as unit
 from tests.unit.app.handler.events import function_url
 
 SETTINGS = {
@@ -26,6 +26,9 @@ SETTINGS = {
     "GYMOPS_APP_SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-west-1:123456789012:secret:app-AbCdEf:key::",
 }
 PASSCODE = "correct horse"
+
+event_loop, logged = unit.event_loop, unit.logged
+
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -128,18 +131,7 @@ class Caller:
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """What the function writes."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    out = io.StringIO()
-    logs.configure(out)
-    yield out
-    root.handlers[:], root.level = before
-
-
-@pytest.fixture
-def function(secrets: FakeSecrets, logged: io.StringIO) -> Iterator[Function]:
+def function(secrets: FakeSecrets, logged: io.StringIO, event_loop: None) -> Iterator[Function]:
     built = container.build(SETTINGS, secrets=secrets)
     yield Function(built)
     built.store.close()

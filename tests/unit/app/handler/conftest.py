@@ -1,7 +1,8 @@
-"""The logs of the process, caught."""
+"""What a process has one of: its logs, caught, and its event loop."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from collections.abc import Iterator
@@ -25,3 +26,13 @@ def logged() -> Iterator[io.StringIO]:
         logger.setLevel(level)
         logger.handlers[:] = handlers
         logger.disabled = disabled
+
+
+@pytest.fixture
+def event_loop() -> Iterator[None]:
+    """The loop Mangum takes, or else makes and never closes: a Lambda's process has no end to close it at."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()

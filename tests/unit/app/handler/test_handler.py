@@ -99,8 +99,8 @@ def function(base_path: str = "", store: FakeStore | None = None, metrics: Metri
 
 
 @pytest.fixture(autouse=True)
-def _as_in_production(logged: io.StringIO) -> None:
-    """Logs are configured, and caught."""
+def _as_in_production(logged: io.StringIO, event_loop: None) -> None:
+    """Logs are configured, and caught; there is a loop."""
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:
