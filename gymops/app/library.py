@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_FILE = Path(__file__).with_name("exercises.json")
+FILE = Path(__file__).with_name("exercises.json")
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,5 @@ class Exercise:
 @cache
 def library() -> tuple[Exercise, ...]:
     """The built-in exercises, by category as in the file."""
-    rows = json.loads(_FILE.read_text(encoding="utf-8"))
+    rows = json.loads(FILE.read_text(encoding="utf-8"))
     return tuple(Exercise(**{**row, "aliases": tuple(row["aliases"])}) for row in rows)

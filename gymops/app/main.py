@@ -12,11 +12,12 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gymops import __version__
-from gymops.app import problems
+from gymops.app import library, problems
 from gymops.app.auth import Authenticator
 from gymops.app.auth.browser import SameOrigin
 from gymops.app.auth.identity import TOKEN_HEADERS
@@ -101,11 +102,14 @@ def _before_the_routes(settings: AppSettings) -> list[Middleware]:
 
 
 def _page(folder: Path) -> ASGIApp:
-    """What is not under /api: the page's files, where they were built."""
+    """What is not under /api: the page's files, where they were built, and the built-in exercises."""
     files = StaticFiles(directory=folder, html=True) if folder.is_dir() else None
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] == "/data/exercises.json" and scope["method"] in {"GET", "HEAD"}:
+            await FileResponse(library.FILE)(scope, receive, send)
             return
         if files is None or scope["path"].startswith("/api/"):
             raise HTTPException(404)

@@ -134,11 +134,11 @@ def test_origins_of_the_environment_may_call_and_no_others() -> None:
 
 def test_the_page_s_files(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<p>page</p>")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "exercises.json").write_text("[]")
+    (tmp_path / "app.js").write_text("run()")
     app = client(static=tmp_path)
     assert app.get("/").text == "<p>page</p>"
-    assert app.get("/data/exercises.json").json() == []
+    assert app.get("/app.js").headers["content-type"].partition(";")[0].endswith("/javascript")
+    assert {one["id"] for one in app.get("/data/exercises.json").json()} > {"bench-press", "plank"}
     for path in ("/../secret", "/%2e%2e/secret", "/data", "//evil.example/%2e%2e"):
         assert app.get(path, follow_redirects=False).headers.get("location", "").count("evil") == 0
     tag = app.get("/").headers["etag"]
