@@ -51,7 +51,7 @@ def _exercise_added(view: View, payload: dict[str, Any]) -> None:
     _in_progress(view, payload)
     exercises = view.get("current_workout")["exercises"]
     if any(one["exercise_id"] == payload["exercise_id"] for one in exercises):
-        raise Conflict("exercise_exists", "the workout has this exercise already")
+        return  # it is taken up again: the focus moves to it
     if len(exercises) >= 100:
         raise Conflict("workout_full", "a workout holds at most 100 exercises")
 

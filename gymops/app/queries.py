@@ -117,7 +117,7 @@ def exercises(store: Store, user: str, search: str, limit: int, cursor: str | No
     own = _own(store, user)
     wanted = " ".join(search.casefold().split())
     found = [
-        own.get(one.id) or _exercise(one)
+        _exercise(one, own.get(one.id))
         for one in _known(own)
         if any(wanted in text.casefold() for text in (one.name, one.id, *one.aliases))
     ]
@@ -203,8 +203,17 @@ def _known(own: Mapping[str, dict[str, Any]]) -> list[Exercise]:
     return [*(one for one in library() if one.id not in own), *renamed]
 
 
-def _exercise(one: Exercise) -> dict[str, Any]:
-    return {"id": one.id, "name": one.name, "category": one.category, "description": None, "is_custom": False}
+def _exercise(one: Exercise, own: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "category": own["category"] if own else one.category,
+        "description": own["description"] if own else None,
+        "is_custom": bool(own and own["is_custom"]),
+        "aliases": list(one.aliases),
+        "timed": one.timed,
+        "bodyweight": one.bodyweight,
+    }
 
 
 def _paged(

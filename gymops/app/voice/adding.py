@@ -56,12 +56,13 @@ def _which(exercises: tuple[Exercise, ...]) -> Clarify:
 
 def added(exercise: Exercise, context: Context, *, asked: bool) -> Outcome:
     title = wording.title(exercise)
-    if exercise.id in context.exercise_ids:
-        # Adding it twice is no event; naming it with its next set is what takes it up again.
-        return Clarify(f"{title} is in this workout. Say the set with its name.", examples(exercise, context))
+    if context.workout and context.workout["focus_exercise"] == exercise.id:
+        return Clarify(f"{title} is what you are at. Say a set of it.", examples(exercise, context))
     if context.workout is None and not asked:
         return Clarify(f"Start a workout with {wording.name(exercise)}?", (f"add {wording.name(exercise)}",))
     workout_id = context.workout_id or context.new_id()
     events: list[Event] = [] if context.workout else [("WorkoutStarted", {"workout_id": workout_id})]
     events.append(("ExerciseAdded", {"workout_id": workout_id, "exercise_id": exercise.id}))
+    if exercise.id in context.exercise_ids:
+        return Emit(tuple(events), f"{title} is next.")  # added again, the focus moves to it
     return Emit(tuple(events), f"{'' if context.workout else 'Workout started. '}{title} added.")

@@ -83,11 +83,13 @@ def test_nothing_for_another_workout(view: Memory, kind: str, payload: dict[str,
     view.append(kind, workout_id=W1, **payload)
 
 
-def test_an_exercise_is_added_once(view: Memory) -> None:
+def test_an_exercise_added_again_is_taken_up_again(view: Memory) -> None:
     view.append("WorkoutStarted", workout_id=W1, exercise_ids=["row"])
-    assert refused(view, "ExerciseAdded", workout_id=W1, exercise_id="row") == "exercise_exists"
     view.append("SetLogged", workout_id=W1, exercise_id="squat", reps=5)
-    assert refused(view, "ExerciseAdded", workout_id=W1, exercise_id="squat") == "exercise_exists"
+    view.append("ExerciseAdded", workout_id=W1, exercise_id="row")
+    current = view.get("current_workout")
+    assert current["focus_exercise"] == "row"
+    assert [one["exercise_id"] for one in current["exercises"]] == ["row", "squat"]
 
 
 def test_a_workout_holds_a_hundred_exercises(view: Memory) -> None:
