@@ -77,10 +77,10 @@ def test_every_type_has_good_examples() -> None:
     assert len(events.TYPES) == 10
 
 
-WEIGHTS = (math.nan, math.inf, -math.inf, -0.5, -1e-9, 1500.01, 1e308, 10**400, True, "80", "", [80], {})
-COUNTS = (0, -1, 1001, 10**30, 2.5, math.nan, math.inf, True, False, "10", [10])
-SECONDS = (0, -60, 86_401, 10**30, 60.5, math.nan, math.inf, True, "60", {})
-IDS = (
+WEIGHTS: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -0.5, -1e-9, 1500.01, 1e308, 10**400, True, "80", "", [80], {})
+COUNTS: tuple[Any, ...] = (0, -1, 1001, 10**30, 2.5, math.nan, math.inf, True, False, "10", [10])
+SECONDS: tuple[Any, ...] = (0, -60, 86_401, 10**30, 60.5, math.nan, math.inf, True, "60", {})
+IDS: tuple[Any, ...] = (
     None,
     "",
     "1",
@@ -96,12 +96,12 @@ IDS = (
     "g" * 36,
     "a" * 999,
 )
-SLUGS = (None, "", "-a", "Bench", "bench press", "bench\n", "a\0", "a\ud800", "ä", "a" * 65, 1, True, ["a"])
-TEXTS = ("a\0b", "\ud800", "\udfffx", 1, True, ["a"], {}, "a" * 2001)
-NAMES = ("", "a\0b", "\ud800", 1, True, ["a"], "a" * 201)
-UNITS = ("", "KG", "stone", "kg ", 1, True, ["kg"])
-LISTS = ("bench-press", {"a": 1}, 1, True, ["Bench"], [None], [1], ["a", ""], ["a"] * 51)
-PLANS = (
+SLUGS: tuple[Any, ...] = (None, "", "-a", "Bench", "bench press", "bench\n", "a\0", "a\ud800", "ä", "a" * 65, 1, True, ["a"])
+TEXTS: tuple[Any, ...] = ("a\0b", "\ud800", "\udfffx", 1, True, ["a"], {}, "a" * 2001)
+NAMES: tuple[Any, ...] = ("", "a\0b", "\ud800", 1, True, ["a"], "a" * 201)
+UNITS: tuple[Any, ...] = ("", "KG", "stone", "kg ", 1, True, ["kg"])
+LISTS: tuple[Any, ...] = ("bench-press", {"a": 1}, 1, True, ["Bench"], [None], [1], ["a", ""], ["a"] * 51)
+PLANS: tuple[Any, ...] = (
     "a",
     {},
     1,
