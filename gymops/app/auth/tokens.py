@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, NoReturn
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from gymops.app.settings import JwtSettings
 from gymops.clock import Clock
@@ -125,23 +124,29 @@ def _usable(document: bytes) -> dict[str, Any]:
     return keys
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> NoReturn:  # noqa: ARG002
-        raise urllib.error.URLError("it answers with a redirect")
-
-
 def fetch_https(url: str) -> bytes:
-    """What lies at an https address.
+    """What lies at an https address itself; a redirect is not followed.
 
     Raises:
         OSError: it cannot be had in time.
         ValueError: it is no https address, or holds too much.
     """
-    if not url.startswith("https://"):
+    import http.client  # with TLS and all: a passcode, or no network, never needs it
+
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
         raise ValueError(f"{url}: only https")
-    opener = urllib.request.build_opener(_NoRedirect)
-    with opener.open(url, timeout=TIMEOUT) as answer:  # the scheme is checked above
-        document: bytes = answer.read(_LARGEST + 1)
+    connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", urlunsplit(("", "", parts.path or "/", parts.query, "")))
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"{url} answers {answer.status}")
+        document = answer.read(_LARGEST + 1)
+    except http.client.HTTPException as error:
+        raise OSError(f"{url}: {type(error).__name__}") from None
+    finally:
+        connection.close()
     if len(document) > _LARGEST:
-        raise ValueError(f"{url}: more than {_LARGEST} bytes")
+        raise ValueError(f"{url} holds more than {_LARGEST} bytes")
     return document

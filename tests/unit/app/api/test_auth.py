@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import jwt
@@ -388,6 +392,42 @@ def test_keys_are_fetched_over_https_only() -> None:
     for url in ("http://127.0.0.1/keys", "file:///etc/passwd", "ftp://x/y"):
         with pytest.raises(ValueError, match="only https"):
             fetch_https(url)
+
+
+class _Keys(BaseHTTPRequestHandler):
+    """What an issuer's server may do."""
+
+    def do_GET(self) -> None:
+        status, body = {
+            "/keys?v=1": (200, b"{}"),
+            "/moved": (302, b""),
+            "/gone": (404, b"{}"),
+            "/large": (200, b" " * 300_000),
+        }[self.path]
+        self.send_response(status)
+        self.send_header("Location", "/keys?v=1")
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_what_is_fetched_is_what_lies_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http.client, "HTTPSConnection", http.client.HTTPConnection)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Keys) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{server.server_port}"
+        assert fetch_https(f"{address}/keys?v=1") == b"{}"
+        for path in ("/moved", "/gone"):
+            with pytest.raises(OSError, match="answers"):
+                fetch_https(address + path)
+        with pytest.raises(ValueError, match="more than"):
+            fetch_https(f"{address}/large")
+        server.shutdown()
+    with pytest.raises(OSError):  # noqa: PT011 - whatever the system says
+        fetch_https(f"{address}/keys?v=1")
 
 
 def test_users_never_see_each_other_s_data() -> None:

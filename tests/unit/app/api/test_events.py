@@ -134,6 +134,13 @@ def test_what_is_no_event_is_refused_and_never_breaks_anything(body: bytes) -> N
     assert problem["errors"][0].keys() == {"loc", "msg"}
 
 
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_what_only_python_takes_for_a_number_is_no_json(name: str) -> None:
+    body = json.dumps(_set()).replace("80", name).encode()
+    answer = client().post("/api/events", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["errors"] == [{"loc": "body", "msg": f"holds {name}, which is no number in JSON"}]
+
+
 def test_the_last_of_two_equal_keys_counts() -> None:
     body = json.dumps(_set()).replace('"reps": 10', '"reps": 10, "reps": 12').encode()
     answer = client().post("/api/events", content=body, headers={"content-type": "application/json"})
