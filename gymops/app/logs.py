@@ -75,7 +75,7 @@ def configure(stream: TextIO | None = None) -> None:
     """Make every logger of the process write such lines, and nothing else.
 
     Lambda's runtime and uvicorn bring handlers in formats of their own. uvicorn's lines per request and
-    Mangum's hold the path.
+    Mangum's hold the path, and what failed is told by ``RequestLog``.
     """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
@@ -85,6 +85,7 @@ def configure(stream: TextIO | None = None) -> None:
     logging.getLogger("gymops").setLevel(logging.INFO)
     logging.getLogger("uvicorn").handlers.clear()
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("mangum.http").disabled = True
 
 
 class RequestLog:
@@ -113,10 +114,11 @@ class RequestLog:
                 await self._app(scope, receive, answer)
             except Exception:
                 _log.exception("the app failed")
-                if not answer.status:
-                    raise  # the server answers; otherwise it would only tell a second time
+                if not answer.whole:
+                    raise  # the server answers or breaks the connection; else it would tell a second time
             finally:
-                self._tell(scope, activity, answer.status or 500, self._clock.monotonic() - started)
+                status = answer.status if answer.whole else 500
+                self._tell(scope, activity, status, self._clock.monotonic() - started)
 
     def _tell(self, scope: Scope, activity: Activity, status: int, seconds: float) -> None:
         fields: dict[str, Any] = {
@@ -143,12 +145,14 @@ class _Answer:
         self._send = send
         self._header = (b"x-request-id", request_id.encode())
         self.status = 0
+        self.whole = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), self._header]}
         await self._send(message)
+        self.whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 def _activity(scope: Scope) -> Activity:

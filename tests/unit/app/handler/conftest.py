@@ -11,7 +11,7 @@ import pytest
 
 from gymops.app import logs
 
-_CHANGED = ("", "gymops", "uvicorn", "uvicorn.access")
+_CHANGED = ("", "gymops", "uvicorn", "uvicorn.access", "mangum.http")
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from gymops.app.container import Container
 from gymops.app.handler import LARGEST, Function
@@ -86,6 +87,14 @@ def echo() -> FastAPI:
     @app.get("/large/{size}")
     async def large(size: int) -> Response:
         return Response(b'"' * size, media_type="application/x-ndjson")
+
+    @app.get("/broken")
+    async def broken() -> StreamingResponse:
+        async def half() -> AsyncIterator[bytes]:
+            yield b'{"half":'
+            raise ValueError("hunter2")
+
+        return StreamingResponse(half(), media_type="application/json")
 
     return app
 
@@ -190,7 +199,7 @@ def test_a_domains_mapping_is_no_part_of_the_path(base_path: str) -> None:
     assert told(found.answer(function_url(path="/gym/echo/x"), Context()))["path"] == "/echo/x"
     assert told(found.answer(rest_api(path="/gym/echo/x"), Context()))["path"] == "/echo/x"
     assert told(found.answer(rest_api(path="/echo/gym/x"), Context()))["path"] == "/echo/gym/x"
-    assert found.answer(rest_api(path="/gymecho/x"), Context())["statusCode"] == 404
+    assert told(function("ec").answer(rest_api(path="/echo/x"), Context()))["path"] == "/echo/x"
     assert found.answer(rest_api(path="/gym"), Context())["statusCode"] == 404
 
 
@@ -227,6 +236,15 @@ def test_a_broken_request_is_answered(event: Any) -> None:
     answer = function().answer(event, Context())
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "bad_event")
     assert answer["headers"]["content-type"] == "application/problem+json"
+
+
+def test_half_an_answer_does_not_pass_for_a_whole_one(logged: io.StringIO) -> None:
+    answer = function().answer(function_url(path="/broken"), Context())
+    assert (answer["statusCode"], answer["body"]) == (500, "Internal Server Error")
+    failed, line = written(logged)
+    assert failed["exception"][0]["type"] == "builtins.ValueError"
+    assert (line["message"], line["status"]) == ("request", 500)
+    assert "hunter2" not in logged.getvalue()
 
 
 AWAKE = {"awake": True, "ready": True, "lag": 0, "problem": None}

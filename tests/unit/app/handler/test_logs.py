@@ -176,6 +176,14 @@ def test_requests_at_the_same_time_keep_their_lines_apart(logged: io.StringIO) -
     ]
 
 
+def test_outside_a_request_nothing_is_gathered() -> None:
+    with activity.doing(activity.Activity("r", "c")):
+        activity.spoken("logged")
+        assert activity.current() == activity.Activity("r", "c", voice="logged")
+    activity.spoken("logged")
+    assert activity.current() is None
+
+
 def test_what_is_no_request_passes_through() -> None:
     seen: list[str] = []
 
