@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 2
 
-.PHONY: demo test test-long soak check bench picture wheel lock clean
+.PHONY: demo test browser test-long soak check bench picture page wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
 
-test: $(VENV)/.installed-dev ## the test suite without the long tests
+test: $(VENV)/.installed-dev browser ## the test suite without the long tests
 	$(BIN)/pytest -n 2
+
+browser: # for the tests of the page, which are skipped where it cannot be installed
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { apt-get install -y -qq chromium >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1; }; } \
+	  || echo "chromium is not installed: the tests of the page are skipped"
 
 test-long: $(VENV)/.installed-dev ## the marked long tests
 	$(BIN)/pytest $(LONG) -m "long and not soak"
@@ -27,9 +32,15 @@ check: $(VENV)/.installed-dev ## ruff, mypy strict, import-linter
 
 bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
+	$(BIN)/python -m tests.benchmarks.store
+	$(BIN)/python -m tests.benchmarks.imports
 
-picture: $(VENV)/.installed-dev ## docs/demo.svg, from a real run
+picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture
+	$(BIN)/python -m tests.browser.pictures
+
+page: ## the tracker's built page, from its sources; needs Node
+	cd gymops/app/web/source && npm ci && npm run build
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

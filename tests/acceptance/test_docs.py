@@ -1,6 +1,7 @@
 """Every command shown in the documentation is run, in the order it is shown, and exits as it says.
 
 In a ``console`` block a line ``$ command`` is run; a trailing ``# exit N`` is its exit code, 0 without one.
+``# until Ctrl-C`` is run until it answers at the address it prints, and is then interrupted.
 Each document gets an empty directory with a workspace, a single log and a database of its own.
 """
 
@@ -10,19 +11,24 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from gymops.clock import SystemClock, ticks
 from gymops.eventlog.sample import write_log, write_workspace
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "runbooks").glob("*.md"))]
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-_COMMAND = re.compile(r"\$ (?P<command>.+?)(?:\s+# exit (?P<code>\d+))?")
+_COMMAND = re.compile(r"\$ (?P<command>.+?)(?:\s+# (?:exit (?P<code>\d+)|(?P<until>until Ctrl-C)))?")
+UNTIL = -1
+"""In the place of an exit code: runs until it is interrupted."""
 _FENCE = re.compile(r"```(\w*)")
 
 
@@ -33,7 +39,7 @@ def commands(document: Path) -> list[tuple[str, int]]:
         for line in block.splitlines():
             match = _COMMAND.fullmatch(line)
             if match:
-                found.append((match["command"], int(match["code"] or 0)))
+                found.append((match["command"], UNTIL if match["until"] else int(match["code"] or 0)))
     return found
 
 
@@ -67,11 +73,32 @@ def test_every_command_shown_runs(document: Path, place: Path, database: str) ->
             continue  # how to get it: the install itself is tested with the wheel
         assert words[0] == "gymops", f"{document.name} shows {command!r}, which no test can run"
         assert shutil.which("gymops", path=environment["PATH"])
+        if code == UNTIL:
+            serves([*words, "--port", "0"], place, environment)
+            continue
         done = subprocess.run(
             words, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def serves(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """Run a command that serves until it is ready, and interrupt it."""
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address, command
+            for _ in ticks(SystemClock(), timeout=60, interval=0.1):
+                if httpx.get(f"{address[0]}/api/ready").is_success:  # 503 while the projections are built
+                    break
+            else:
+                pytest.fail(f"{command} did not get ready")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
