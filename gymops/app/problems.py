@@ -18,10 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gymops.app.domain import Conflict
 from gymops.app.events import InvalidEvent
 from gymops.app.store import IdReused, NotReady, StoreUnavailable
+from gymops.errors import ConfigError
 
 MEDIA_TYPE = "application/problem+json"
 
-_OURS = (Conflict, InvalidEvent, IdReused, NotReady, StoreUnavailable)
+_OURS = (Conflict, InvalidEvent, IdReused, NotReady, StoreUnavailable, ConfigError)
 
 _log = logging.getLogger("gymops.app")
 
@@ -72,15 +73,7 @@ def too_many(seconds: float, detail: str) -> Problem:
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
-    for kind in (
-        HTTPException,
-        RequestValidationError,
-        Conflict,
-        InvalidEvent,
-        IdReused,
-        NotReady,
-        StoreUnavailable,
-    ):
+    for kind in (HTTPException, RequestValidationError, *_OURS):
         app.add_exception_handler(kind, _answer)
 
 
@@ -132,6 +125,9 @@ async def _answer(request: Request, error: Exception) -> Response:
             return Problem(422, "event_id_reused", "this event_id belongs to another event").response()
         case NotReady():
             return unavailable(error.code, "your log is being read; try again in a moment").response()
+        case ConfigError():  # one file is one user's, and not every id can be a folder's name
+            _log.warning("the store: %s", error.message)
+            return Problem(403, "user_refused", "this user can have no log here").response()
         case StoreUnavailable():
             _log.error("the store: %s", error.message)
             return unavailable(error.code, "the database does not answer; try again in a moment").response()

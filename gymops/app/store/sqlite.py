@@ -7,12 +7,13 @@ a file holds how far it is folded, and the sets that records are found among.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gymops.app import events, fold
 from gymops.app.fold import Key
@@ -217,9 +218,12 @@ class SqliteStore:
     ) -> Iterator[_Transaction]:
         """A transaction; the file's one writer at a time is the user's lock."""
         with self._open(user_id, create=create) as connection:
-            _prepare(connection, prefix)
+            _prepare(connection)
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
+                if prefix:  # in the transaction, since another rebuild drops these tables when it is done
+                    for statement in (_SHADOW_TABLES + _FOLDED.replace("$", prefix)).split(";"):
+                        connection.execute(statement)
                 yield _Transaction(connection, prefix)
                 connection.execute("COMMIT")
             finally:
@@ -396,18 +400,12 @@ def _swap(connection: sqlite3.Connection, table: str) -> int:
     return changed
 
 
-def _prepare(connection: sqlite3.Connection, prefix: str) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables that are not there."""
     known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    wanted = {"events", "projections", "aggregates", "exercises", "folds", "sets"}
-    if prefix:
-        wanted |= {f"shadow_{table}" for table in _TABLES}
-    if wanted <= known:
-        return
-    script = _APP + _FOLDED.replace("$", "")
-    if prefix:
-        script += _SHADOW_TABLES + _FOLDED.replace("$", prefix)
-    connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+    if not {"events", "projections", "aggregates", "exercises", "folds", "sets"} <= known:
+        script = _APP + _FOLDED.replace("$", "")
+        connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
 
 
 def _marks(values: Sequence[Any]) -> str:
@@ -423,7 +421,17 @@ def _event(position: int, row: tuple[Any, ...]) -> LogEvent:
             f"event {position} has no timestamp: {error}", hint="gymops migrate --plan names every bad event"
         ) from None
     try:
-        data = json.loads(payload)
+        data = json.loads(payload, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, TypeError, RecursionError):
         data = None  # folded as nothing, as an event that cannot be read
     return LogEvent(position, str(event_id), moment, event_type, data, schema_version or 1)
+
+
+def _no_number(name: str) -> NoReturn:
+    """NaN and the infinities are Python's and not JSON's: what is folded from them could not be sent."""
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)

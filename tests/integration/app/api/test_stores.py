@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sqlite3
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -13,7 +17,11 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from gymops.app.main import create_app
 from gymops.app.store import Store
+from gymops.app.store.opening import open_store
+from gymops.clock import SystemClock
+from tests.integration.app.api.conftest import HOST, SETTINGS
 
 NewClient = Callable[[], TestClient]
 
@@ -147,6 +155,37 @@ def test_records_and_templates_as_lists(client: TestClient) -> None:
     page = client.get("/api/templates?limit=2").json()
     rest = client.get("/api/templates", params={"cursor": page["next"]}).json()
     assert [one["name"] for one in (*page["items"], *rest["items"])] == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/history", "/api/export", "/api/exercises", "/api/projections/current_workout"]
+)
+def test_one_file_is_one_user_s_and_closed_to_others(tmp_path: Path, path: str) -> None:
+    store = open_store(str(tmp_path / "gym.db"), user="anna", clock=SystemClock())
+    status = {}
+    for user in ("anna", "ben"):
+        settings = dataclasses.replace(SETTINGS, user=user)
+        status[user] = TestClient(create_app(store, settings, clock=SystemClock()), base_url=HOST).get(path)
+    assert {user: answer.status_code for user, answer in status.items()} == {"anna": 200, "ben": 403}
+    assert status["ben"].json()["code"] == "user_refused"
+
+
+@pytest.mark.parametrize("weight", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_is_none_in_an_old_file_is_passed_over(tmp_path: Path, weight: str) -> None:
+    file = tmp_path / "gym.db"
+    store = open_store(str(file), user="default", clock=SystemClock())
+    client = TestClient(create_app(store, SETTINGS, clock=SystemClock()), base_url=HOST)
+    workout = str(uuid.uuid4())
+    _log(client, "WorkoutStarted", workout_id=workout)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        payload = json.dumps({"workout_id": workout, **BENCH}).replace("80", weight)
+        values = (str(uuid.uuid4()), "2026-01-01T00:00:00Z", "SetLogged", payload)
+        connection.execute(
+            "INSERT INTO events (event_id, timestamp, event_type, payload) VALUES (?, ?, ?, ?)", values
+        )
+    assert store.build("default") == 1
+    assert client.get("/api/projections/current_workout").json()["data"]["exercises"] == []
+    assert [one["payload"] is None for one in _events(client)] == [False, True]
 
 
 def test_what_is_behind_is_not_ready_until_it_is_built(store: Store, client: TestClient) -> None:

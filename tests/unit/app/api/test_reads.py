@@ -141,6 +141,9 @@ def test_a_cursor_belongs_to_its_list() -> None:
     app = client(_with_history(3))
     cursor = app.get("/api/history?limit=1").json()["next"]
     assert app.get("/api/records", params={"cursor": cursor}).status_code == 422
+    cursor = app.get("/api/exercises?limit=1").json()["next"]
+    assert app.get("/api/exercises", params={"cursor": cursor}).status_code == 200
+    assert app.get("/api/templates", params={"cursor": cursor}).status_code == 422
 
 
 def test_records_page_by_page() -> None:
