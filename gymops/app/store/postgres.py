@@ -19,6 +19,7 @@ from psycopg import ClientCursor
 from psycopg import errors as pg_errors
 
 from gymops.app import events, fold
+from gymops.app.domain import Conflict
 from gymops.app.fold import Key
 from gymops.app.records import Logged
 from gymops.app.store import rebuild
@@ -79,7 +80,7 @@ class PostgresStore:
                 with _hasty(connection, user_id, wanted) as transaction:
                     if transaction.folded is not None:
                         return append(transaction, events, now, hasty=True)
-            except pg_errors.UniqueViolation:
+            except (pg_errors.UniqueViolation, Conflict):
                 pass  # the event is there already, or another program has appended to the log
             with _transaction(connection, user_id, LIVE) as transaction:
                 return append(transaction, events, now)

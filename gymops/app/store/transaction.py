@@ -79,12 +79,7 @@ class Transaction(ABC):
         Raises:
             NotReady: newer code wrote it.
         """
-        try:
-            payload = events.read(event.event_type, event.schema_version, event.payload)
-        except events.FromTheFuture as error:
-            raise NotReady(
-                f"event {event.position} cannot be folded: {error}", hint="run a newer release of gymops"
-            ) from None
+        payload = _read(event)
         self.at, self.position = event.timestamp, event.position
         fold.fold(
             self, fold.Stored(event.position, event.event_id, event.timestamp, event.event_type, payload)
@@ -205,9 +200,15 @@ def _repeated(transaction: Transaction, event: NewEvent) -> Appended | None:
     earlier = transaction.find(event.event_id)
     if earlier is None:
         return None
-    if (
-        earlier.event_type != event.event_type
-        or events.read(earlier.event_type, earlier.schema_version, earlier.payload) != event.payload
-    ):
+    if earlier.event_type != event.event_type or _read(earlier) != event.payload:
         raise IdReused(f"the event id {event.event_id} belongs to another {earlier.event_type}")
     return Appended(earlier, repeated=True)
+
+
+def _read(event: LogEvent) -> dict[str, Any] | None:
+    try:
+        return events.read(event.event_type, event.schema_version, event.payload)
+    except events.FromTheFuture as error:
+        raise NotReady(
+            f"event {event.position} cannot be folded: {error}", hint="run a newer release of gymops"
+        ) from None
