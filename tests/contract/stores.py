@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,7 +70,7 @@ class StorePlace:
         if self.postgres:
             with psycopg.connect(self.database, autocommit=True, prepare_threshold=None) as connection:
                 connection.execute("SET timezone TO 'UTC'")
-                cursor = connection.execute(query.replace("?", "%s").encode(), parameters)
+                cursor = connection.execute(query.replace("?", "%s").encode(), parameters or None)
                 return cursor.fetchall() if cursor.description else []
         with (
             closing(sqlite3.connect(Path(self.database) / user / "gym.db", timeout=30)) as connection,
@@ -83,7 +83,7 @@ class StorePlace:
         if not self.postgres and not (Path(self.database) / user / "gym.db").exists():
             return []
         owned = f" WHERE user_id = '{user.replace(chr(39), chr(39) * 2)}'" if self.postgres else ""
-        return self.run(user, f"SELECT {columns} FROM {table}{owned.replace('%', '%%')}")
+        return self.run(user, f"SELECT {columns} FROM {table}{owned}")
 
     def dump(self, user: str) -> dict[str, Any]:
         """Everything of a user that a rebuild is about, in one shape for every place."""
@@ -208,23 +208,33 @@ class Trainee:
 
 def long_log(place: StorePlace, user: str, events_wanted: int) -> None:
     """A log of finished workouts of ten sets each, put there by plain SQL, not folded."""
-    rows = []
+    log: list[NewEvent] = []
     workout = ""
     for n in range(events_wanted):
         step = n % 12
         if step == 0:
             workout = str(uuid.uuid4())
-            kind, payload = "WorkoutStarted", {"workout_id": workout}
+            log.append(new("WorkoutStarted", workout_id=workout))
         elif step == 11:
-            kind, payload = "WorkoutCompleted", {"workout_id": workout}
+            log.append(new("WorkoutCompleted", workout_id=workout))
         else:
-            kind = "SetLogged"
-            payload = {
-                "workout_id": workout, "exercise_id": f"exercise-{n % 7}", "weight": 40.0 + n % 61,
-                "reps": 5 + n % 8, "unit": ("kg", "lb")[n % 2], "duration_seconds": None,
-            }  # fmt: skip
-        at = isoformat(BEGAN - timedelta(minutes=3 * (events_wanted - n)))
-        rows.append((str(uuid.uuid4()), at, kind, json.dumps(payload), events.version(kind)))
+            lifted = {"weight": 40.0 + n % 61, "reps": 5 + n % 8, "unit": ("kg", "lb")[n % 2]}
+            log.append(new("SetLogged", workout_id=workout, exercise_id=f"exercise-{n % 7}", **lifted))
+    append_many(place, user, log)
+
+
+def append_many(place: StorePlace, user: str, log: Sequence[NewEvent]) -> None:
+    """Events another program appends to an empty log, unfolded."""
+    rows = [
+        (
+            one.event_id,
+            isoformat(BEGAN - timedelta(minutes=3 * (len(log) - n))),
+            one.event_type,
+            json.dumps(one.payload),
+            events.version(one.event_type),
+        )
+        for n, one in enumerate(log)
+    ]
     if place.postgres:
         with psycopg.connect(place.database) as connection, connection.cursor() as cursor:
             columns = "user_id, position, event_id, timestamp, event_type, payload, schema_version"
@@ -232,7 +242,7 @@ def long_log(place: StorePlace, user: str, events_wanted: int) -> None:
                 for position, row in enumerate(rows, 1):
                     target.write_row((user, position, *row))
         return
-    place.open().build(user)  # makes the tables
+    place.open().append(user, [])  # makes the tables
     with closing(sqlite3.connect(Path(place.database) / user / "gym.db")) as connection, connection:
         connection.executemany(
             "INSERT INTO events (event_id, timestamp, event_type, payload, schema_version)"
