@@ -27,7 +27,7 @@ from gymops.app.auth import passcode
 from gymops.app.auth.cookies import NAME, Cookies
 from gymops.app.auth.tokens import APART, KEEP, fetch_https
 from gymops.app.main import create_app
-from gymops.app.routes import ROUTERS
+from gymops.app.routes import ROUTERS, services
 from gymops.app.settings import AppSettings, JwtSettings
 from gymops.errors import ConfigError
 from tests.unit.app.api.doubles import Clock, MemoryStore, client
@@ -62,6 +62,18 @@ def test_every_route_is_closed_to_strangers(settings: AppSettings, method: str, 
     answer = client(store, settings).request(method, address, json=body if method == "POST" else None)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
     assert answer.headers["www-authenticate"]
+
+
+def test_a_route_that_forgets_its_user_is_closed_too() -> None:
+    router = services.router()
+
+    @router.get("/forgotten")
+    def forgotten() -> str:
+        return "secret"
+
+    app = create_app(MemoryStore(), BY_PASSCODE, clock=Clock())
+    app.include_router(router)
+    assert TestClient(app, base_url="https://gym.example").get("/api/forgotten").status_code == 401
 
 
 def test_all_routes_are_looked_at() -> None:
