@@ -22,7 +22,7 @@ Examples:
 \b
 --json prints one document with the keys equal, a{events, digest}, b{events, digest},
 differences{missing, extra, changed, moved}, first_difference{kind, user, event_id, position,
-column, a, b}, rejected{a, b}, tables{name: {a, b, missing, extra, changed, equal}}.
+column, a, b}, rejected{a, b}, tables{name: {a, b, missing, extra, changed, equal}}, folded_users.
 Exit 0 when equal, 3 when different, 1 (and "equal": null) when it could not be told."""
 
 
@@ -74,6 +74,7 @@ def as_dict(result: Comparison) -> dict[str, Any]:
             | {"changed": table.changed, "equal": table.equal, "first_difference": table.first}
             for name, table in result.tables.items()
         },
+        "folded_users": len(result.folded),
     }
 
 
@@ -94,4 +95,6 @@ def _show(result: Comparison, names: tuple[str, str]) -> None:
     for name, table in result.tables.items():
         detail = "equal" if table.equal else f"DIFFERENT ({table.first})"
         text(f"table    {name}: {table.rows_a:,} and {table.rows_b:,} rows, {detail}")
+    if result.folded:
+        text(f"folded   projections of {len(result.folded):,} users come from the events: not compared")
     text("EQUAL: both hold the same events" if result.equal else "DIFFERENT")

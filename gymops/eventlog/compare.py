@@ -97,6 +97,8 @@ class Comparison:
     b: LogDigest
     differences: Differences
     tables: dict[str, tables.TableDifference] = field(default_factory=dict)
+    folded: frozenset[str] = frozenset()
+    """Users whose projections are folded from the events on one side, and so not compared."""
 
     @property
     def events_equal(self) -> bool:
@@ -115,12 +117,17 @@ def compare(a: EventLog, b: EventLog, progress: Progress = silent) -> Comparison
     """
     digest_a, digest_b = a.digest(progress), b.digest(progress)
     found = differences(a, b, digest_a, digest_b) if digest_a.head != digest_b.head else Differences()
+    folded = a.folded_users() | b.folded_users()
     others = {
-        name: tables.compare(a.table_rows(name), b.table_rows(name), tables.TABLES.get(name))
+        name: tables.compare(
+            tables.given(name, a.table_rows(name), folded),
+            tables.given(name, b.table_rows(name), folded),
+            tables.TABLES.get(name),
+        )
         for name in sorted(a.tables() & b.tables())
     }
     side = _compare_side(a.side_streams(), b.side_streams())
-    return Comparison(digest_a, digest_b, found, {SIDE: side, **others} if side else others)
+    return Comparison(digest_a, digest_b, found, {SIDE: side, **others} if side else others, folded)
 
 
 def differences(a: EventLog, b: EventLog, digest_a: LogDigest, digest_b: LogDigest) -> Differences:

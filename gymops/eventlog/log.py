@@ -40,6 +40,10 @@ class EventLog(Protocol):
         """The tables beside the events that this log holds, by their names in the target."""
         ...
 
+    def folded_users(self) -> frozenset[str]:
+        """The users whose projections and aggregates an app folds from the events (``tables.DERIVED``)."""
+        ...
+
     def table_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
         """(user_id, key, value) of one table, sorted by bytes (see ``tables.Table.select``)."""
         ...

@@ -164,6 +164,15 @@ class PostgresLog:
         _ = self.connection
         return frozenset() if self._foreign is not None else frozenset(TABLES)
 
+    def folded_users(self) -> frozenset[str]:
+        """The users with a row in folds; there is no such table in an older schema or a foreign one."""
+        connection = self.connection
+        with translated():
+            if connection.execute("SELECT to_regclass('folds')::text").fetchone() == (None,):
+                return frozenset()
+            rows = connection.execute(self._query("SELECT user_id FROM folds WHERE {users}")).fetchall()
+        return frozenset(user_id for (user_id,) in rows)
+
     def table_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
         """The rows of one table, streamed."""
         with translated(), self.connection.cursor() as cursor:

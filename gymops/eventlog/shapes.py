@@ -63,6 +63,8 @@ class Contents:
     bytes: int
     tables: tuple[SmallTable, ...]
     unknown_tables: tuple[str, ...]
+    folded: bool
+    """The app folds its projections from the events, and says how far in a table of its own."""
 
 
 # Target table -> target column -> (kind, names the column is known to have in a source).
@@ -87,6 +89,12 @@ KNOWN_TABLES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "updated_at": ("time", ("updated_at",)),
     },
 }
+
+
+FOLD_TABLES = frozenset(
+    f"{prefix}{name}" for prefix in ("", "shadow_") for name in ("aggregates", "folds", "projections", "sets")
+)
+"""What the payload keeps beside the app's own tables; made from the events again wherever they are."""
 
 
 def quote(name: str) -> str:

@@ -18,6 +18,7 @@ from gymops.config import EventMapping
 from gymops.errors import SourceError
 from gymops.eventlog import opening
 from gymops.eventlog.shapes import (
+    FOLD_TABLES,
     Contents,
     NoOrderError,
     Shape,
@@ -79,13 +80,15 @@ class SqliteFile:
                 f" (SELECT max({rowid}) FROM {shape.source()})"
             ).fetchone()
             tables, unknown = other_tables(connection, shape.table)
+            folded = "folds" in unknown and "sets" in unknown
             contents = Contents(
                 shape=shape,
                 low_mark=1 if low is None else low,
                 high_mark=0 if high is None else high,
                 bytes=self.path.stat().st_size,
                 tables=tables,
-                unknown_tables=unknown,
+                unknown_tables=tuple(name for name in unknown if not (folded and name in FOLD_TABLES)),
+                folded=folded,
             )
             keep(contents)
             return contents

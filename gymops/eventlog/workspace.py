@@ -152,6 +152,9 @@ class SqliteLog:
     def tables(self) -> frozenset[str]:
         return frozenset(table.name for reading in self.read().values() for table in reading.contents.tables)
 
+    def folded_users(self) -> frozenset[str]:
+        return frozenset(user for user, reading in self.read().items() if reading.contents.folded)
+
     def table_rows(self, name: str) -> Iterator[tuple[str, str, str]]:
         self.read()
         return self._spool.rows(name)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from gymops.eventlog.event import Row
-from gymops.eventlog.tables import TABLES, Table
+from gymops.eventlog.tables import TABLES, Table, given
 from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate.plan import UserPlan
 from gymops.migrate.rejects import RejectedRows, renumber
@@ -102,13 +102,18 @@ def copy_user(
     return position - user.already_there
 
 
-def write_table(connection: Connection, source: SqliteLog, name: str, check: Callable[[], None]) -> None:
-    """Write one table beside the events, newer rows over older ones, in one transaction."""
+def write_table(
+    connection: Connection, source: SqliteLog, name: str, folded: Set[str], check: Callable[[], None]
+) -> None:
+    """Write one table beside the events, newer rows over older ones, in one transaction.
+
+    ``folded`` are the users whose projections the target folds from their events itself.
+    """
     table: Table = TABLES[name]
     with translated(), connection.transaction(), connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE staging (user_id text, key jsonb, value jsonb) ON COMMIT DROP")
         with cursor.copy("COPY staging FROM STDIN") as copy:
-            for row in source.raw_table_rows(name):
+            for row in given(name, source.raw_table_rows(name), folded):
                 copy.write_row(row)
         cursor.execute(table.insert("staging"))
         check()

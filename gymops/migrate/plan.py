@@ -54,6 +54,9 @@ class TablePlan:
     to_write: int
 
 
+FOLDED = "users whose projections the target folds from the events itself: neither written nor compared"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything a run is going to do."""
@@ -76,6 +79,8 @@ class Plan:
     unfinished: bool
     """An earlier run ended before its proof."""
     rejects_to_write: bool
+    folded: frozenset[str]
+    """Users whose projections the target folds from their events itself."""
 
     @property
     def events(self) -> int:
@@ -169,11 +174,12 @@ def make(
     pending_revisions: list[str],
     unfinished: bool,
     rejects_to_write: bool,
+    folded: frozenset[str],
 ) -> Plan:
     """The plan for a source that was read and what the target holds."""
     readings = source.read()
     event_types: dict[str, int] = {}
-    notes: dict[str, int] = {}
+    notes: dict[str, int] = {FOLDED: len(folded)} if folded else {}
     for reading in readings.values():
         _add(event_types, reading.scan.types)
         _add(notes, reading.scan.notes)
@@ -199,6 +205,7 @@ def make(
         pending_revisions=tuple(pending_revisions),
         unfinished=unfinished,
         rejects_to_write=rejects_to_write,
+        folded=folded,
     )
 
 

@@ -62,6 +62,7 @@ def plan(source: SqliteLog, url: str, observer: Observer) -> Plan:
             pending_revisions=target.pending,
             unfinished=target.unfinished,
             rejects_to_write=targets.rejects_differ(source, log) if target.ready else False,
+            folded=log.folded_users() if target.ready else frozenset(),
         )
     finally:
         log.close()
@@ -177,7 +178,7 @@ class _Job:
                 raise
         for name, table in agreed.tables.items():
             if table.to_write:
-                copy.write_table(connection, source, name, self.check)
+                copy.write_table(connection, source, name, agreed.folded, self.check)
         return written
 
     @contextmanager

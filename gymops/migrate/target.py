@@ -106,8 +106,13 @@ def check_prefix(source: SqliteLog, log: PostgresLog, target: Target, observer: 
 
 def table_work(source: SqliteLog, log: PostgresLog) -> dict[str, int]:
     """How many rows of each table beside the events are to be written."""
+    folded = log.folded_users()
     differences = {
-        name: tables.compare(source.table_rows(name), log.table_rows(name)) for name in source.tables()
+        name: tables.compare(
+            tables.given(name, source.table_rows(name), folded),
+            tables.given(name, log.table_rows(name), folded),
+        )
+        for name in source.tables()
     }
     return {name: found.missing + found.changed for name, found in differences.items()}
 

@@ -29,8 +29,13 @@ def prove(source: SqliteLog, url: str, observer: Observer) -> Proof:
         gap = log.gap(theirs)
         if gap is not None:
             first = f"the positions of user {gap!r} are not 1, 2, 3, ..."
+        folded = log.folded_users()
         compared = {
-            name: tables.compare(source.table_rows(name), log.table_rows(name), tables.TABLES[name])
+            name: tables.compare(
+                tables.given(name, source.table_rows(name), folded),
+                tables.given(name, log.table_rows(name), folded),
+                tables.TABLES[name],
+            )
             for name in sorted(source.tables())
         }
         for name, found in compared.items():

@@ -67,6 +67,9 @@ class Log:
     def tables(self) -> frozenset[str]:
         return frozenset(self._tables)
 
+    def folded_users(self) -> frozenset[str]:
+        return frozenset()
+
     def table_rows(self, name: str) -> Iterator[Row]:
         return iter(self._tables[name])
 
