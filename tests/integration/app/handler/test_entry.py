@@ -97,6 +97,7 @@ def test_a_plain_container_serves_until_it_is_told_to_stop(tmp_path: Path) -> No
         assert get(port, "/api/ready") == 200
         assert get(port, "/api/history?token=hunter2") == 401
         assert asked(environ) == 0
+        assert asked({**environ, "GYMOPS_APP_HEALTH_PATH": "/api/nothing"}) == 1
         server.send_signal(signal.SIGTERM)
         stdout, stderr = server.communicate(timeout=10)
     assert (server.returncode, stderr) == (0, "")
