@@ -59,8 +59,11 @@ from gymops.clock import Clock
 from gymops.pg.connection import Connection
 from gymops.pg.schema import MAX_SCHEMA, MIN_SCHEMA
 
-_INLINE = 12_000
-"""Characters of values that may be part of a statement's text: RDS Proxy pins over 16 KB of it."""
+_LARGEST = 16_000
+"""Bytes of a message with its values in its text: RDS Proxy pins over 16 KB of text."""
+
+_KEYS = 100
+"""Of rows that are read together with the lock: as many as fit into such a message."""
 
 
 class PostgresStore:
@@ -179,13 +182,16 @@ class _Transaction(Transaction):
     def send(self, *end: bytes) -> None:
         """Run what was told, in one round trip where it is small."""
         waiting, self._waiting = self._waiting, []
-        small = sum(len(str(value)) for _, values in waiting for value in values) < _INLINE
-        if small:
-            text = b";".join([*(query for query, _ in waiting), *end])
-            if text:
-                parameters = [value for _, values in waiting for value in values]
-                ClientCursor(self._connection).execute(text, parameters)
+        text = b";".join([*(query for query, _ in waiting), *end])
+        if not text:
             return
+        parameters = [value for _, values in waiting for value in values]
+        if sum(len(str(value)) for value in parameters) < _LARGEST:
+            cursor = ClientCursor(self._connection)
+            message = cursor.mogrify(text, parameters).encode()
+            if len(message) < _LARGEST:
+                cursor.execute(message)
+                return
         for query, values in waiting:
             self._connection.execute(query, values)
         for query in end:
@@ -264,7 +270,8 @@ def _transaction(
 @contextmanager
 def _hasty(connection: Connection, user_id: str, keys: Sequence[Key]) -> Iterator[_Transaction]:
     """The same on the live rows in one round trip less: it takes the log to end where the rows do."""
-    plain = ["current_workout", *(key for key in keys if isinstance(key, str))]
+    named = ["current_workout", *(key for key in keys if isinstance(key, str))]
+    plain = list(dict.fromkeys(named))[:_KEYS]
     values = [_lock(user_id, ""), user_id, user_id, plain]
     transaction = _Transaction(connection, user_id, LIVE)
     with _begun(connection, transaction, [LOCK, LIVE.read], values) as found:
