@@ -331,7 +331,9 @@ def _stats(exercises: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _count(view: View, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
     """Add a finished workout to the sums of its periods, less what it had been counted as."""
-    for key in periods.keys(after["completed_at"]):
+    keys = list(periods.keys(after["completed_at"]))
+    view.fetch(keys)
+    for key in keys:
         view.put(key, periods.add(view.get(key), before, after))
 
 

@@ -84,9 +84,11 @@ class Statements:
             "SELECT key, data, position, (SELECT version FROM $folds WHERE user_id = %s)"
             " FROM $projections WHERE user_id = %s AND key = ANY(%s)"
         )
+        # One look into the index for each, where a join may read all periods there ever were.
         self.periods = on(
-            "SELECT period_type, period_key, data FROM $aggregates WHERE user_id = %s"
-            " AND (period_type, period_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+            "SELECT kind, name, (SELECT data FROM $aggregates"
+            " WHERE user_id = %s AND period_type = kind AND period_key = name)"
+            " FROM unnest(%s::text[], %s::text[]) AS wanted (kind, name)"
         )
         self.put_rows = on(
             "INSERT INTO $projections (user_id, key, data, updated_at, position)"
