@@ -228,7 +228,7 @@ def append_many(place: StorePlace, user: str, log: Sequence[NewEvent]) -> None:
     rows = [
         (
             one.event_id,
-            isoformat(BEGAN - timedelta(minutes=3 * (len(log) - n))),
+            isoformat(BEGAN - timedelta(hours=3 * (len(log) - n))),
             one.event_type,
             json.dumps(one.payload),
             events.version(one.event_type),
