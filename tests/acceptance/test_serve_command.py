@@ -224,3 +224,29 @@ def test_help_names_every_variable_and_imports_no_framework(folder: Path) -> Non
             [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
         )
         assert done.stdout.endswith("[]\n")
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "titan-workspace"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real app's files are not beside this checkout")
+def test_a_moved_workspace_is_served_with_the_real_history_of_its_user(folder: Path, serve: Serve) -> None:
+    assert _run(folder, "migrate", str(REAL), "--yes").returncode == 0
+    with serve("--user", "auth0|000001") as served:
+        served.until_ready()
+        status, first = served.ask("/api/history?limit=20")
+        _, second = served.ask(f"/api/history?limit=20&cursor={first['next']}")
+        assert (status, len(first["items"]), len(second["items"]), second["next"]) == (200, 20, 18, None)
+        assert first["items"][0]["name"] == "Léo's pull 💪"
+        assert first["items"][0]["completed_at"] == "2026-11-21T03:59:38.359797Z"
+        _, records = served.ask("/api/records")
+        assert len(records["items"]) == 6
+        _, understood = served.ask("/api/voice/process", {"transcript": "bench press 80 kg for 10"})
+        assert (understood["outcome"], understood["say"]) == (
+            "logged",
+            "Workout started. Bench press, 80 kilos for 10.",
+        )
+        assert served.stop(signal.SIGINT)[0] == 130
+    assert _run(folder, "projections", "rebuild", "--user", "auth0|000001").stdout.endswith(
+        "EQUAL: the projections were what the log folds to\n"
+    )
