@@ -218,7 +218,7 @@ def long_log(place: StorePlace, user: str, events_wanted: int) -> None:
         elif step == 11:
             log.append(new("WorkoutCompleted", workout_id=workout))
         else:
-            lifted = {"weight": 40.0 + n % 61, "reps": 5 + n % 8, "unit": ("kg", "lb")[n % 2]}
+            lifted: dict[str, Any] = {"weight": 40.0 + n % 61, "reps": 5 + n % 8, "unit": ("kg", "lb")[n % 2]}
             log.append(new("SetLogged", workout_id=workout, exercise_id=f"exercise-{n % 7}", **lifted))
     append_many(place, user, log)
 
@@ -243,8 +243,8 @@ def append_many(place: StorePlace, user: str, log: Sequence[NewEvent]) -> None:
                     target.write_row((user, position, *row))
         return
     place.open().append(user, [])  # makes the tables
-    with closing(sqlite3.connect(Path(place.database) / user / "gym.db")) as connection, connection:
-        connection.executemany(
+    with closing(sqlite3.connect(Path(place.database) / user / "gym.db")) as file, file:
+        file.executemany(
             "INSERT INTO events (event_id, timestamp, event_type, payload, schema_version)"
             " VALUES (?, ?, ?, ?, ?)",
             rows,

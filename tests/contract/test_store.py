@@ -329,17 +329,19 @@ def test_a_user_never_sees_another_s_rows(store: Store, place: StorePlace) -> No
     store.append("alice", [new("WorkoutCompleted", workout_id=W1)])
     store.rebuild("alice")
     assert place.dump("bob") == before
-    for reading in (
-        store.rows("carol", ["current_workout", "personal_records:row", "workout_history", f"workout:{W1}"]),
-        store.listed("carol", "personal_records:", after="", limit=10),
-        store.aggregates("carol", "all", limit=10),
-        store.events("carol", after=0, limit=10),
-        store.find("carol", [one.event_id]),
-        store.exercises("carol"),
-    ):
-        assert not reading
-    with pytest.raises(Conflict):
-        store.append("carol", [new("SetDeleted", workout_id=W1, original_event_id=one.event_id)])
+    for user in ("aaron", "alicia", "carol"):  # before, between and behind them
+        for reading in (
+            store.rows(user, ["current_workout", "personal_records:row", "workout_history", f"workout:{W1}"]),
+            store.listed(user, "personal_records:", after="", limit=10),
+            store.latest(user, "personal_records:", limit=10),
+            store.aggregates(user, "all", limit=10),
+            store.events(user, after=0, limit=10),
+            store.find(user, [one.event_id]),
+            store.exercises(user),
+        ):
+            assert not reading
+        with pytest.raises(Conflict):
+            store.append(user, [new("SetDeleted", workout_id=W1, original_event_id=one.event_id)])
 
 
 def test_users_with_odd_ids(store: Store, place: StorePlace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +72,37 @@ BATCHES = st.lists(st.lists(COMMANDS, min_size=1, max_size=4), min_size=5, max_s
 """Commands, some of them several in one append."""
 
 
+def long_life(chance: random.Random, length: int) -> list[list[Command]]:
+    """A long sequence that mostly follows: many finished workouts of like sets, changed afterwards."""
+
+    def command() -> Command:
+        which = min(int(chance.expovariate(0.15)), 60)
+        weight, reps = chance.choice([0.0, 60.0, 62.5, 135.0]), chance.choice([5, 10])
+        unit, seconds = chance.choice(["kg", "kg", "lb"]), chance.choice([30, 60])
+        one = {"weight": weight, "reps": reps, "unit": unit}
+        if chance.random() < 0.2:
+            one = {"weight": weight, "duration_seconds": seconds}
+        log = ("log", {"exercise": chance.choice(["row", "plank"]), "one": one})
+        changes: dict[str, Any] = chance.choice(
+            [{"weight": weight}, {"reps": reps}, {"unit": unit}, {"duration_seconds": seconds}]
+        )
+        match chance.randrange(20):
+            case 0 | 1 | 2:
+                return ("start", {"template": None, "exercise_ids": None, "exercise_plans": None})
+            case 3 | 4:
+                return ("finish", {"notes": None})
+            case 5:
+                return ("discard", {}) if chance.random() < 0.4 else log
+            case 6 | 7 | 8:
+                return ("modify", {"which": which, "changes": changes})
+            case 9 | 10:
+                return ("delete", {"which": which})
+            case _:
+                return log
+
+    return [[command()] for _ in range(length)]
+
+
 class User:
     """Gives the same commands to several stores and sees that they answer alike."""
 
@@ -82,17 +114,19 @@ class User:
         self._sets: list[tuple[str, str]] = []
         self._templates: list[str] = []
         self._workout = str(uuid.uuid4())
-        self._kinds: set[str] = set()
 
     def give(self, commands: Sequence[Command]) -> list[str]:
         """Give some commands in one append; what became of them."""
         self._clock.minutes += 977  # an hour and some: weeks and months go by
+        before = (self._workout, list(self._sets), list(self._templates))
         events = [self._event(name, fields) for name, fields in commands]
         answers = [self._append(store, events) for store in self._stores]
         assert all(answer == answers[0] for answer in answers), (commands, answers)
         outcome: list[str] = answers[0][0]
         if outcome[0].startswith("appended"):
             self._given += events
+        else:
+            self._workout, self._sets, self._templates = before
         return outcome
 
     def _append(self, store: Store, events: list[NewEvent]) -> tuple[Any, ...]:

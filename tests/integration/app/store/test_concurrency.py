@@ -131,9 +131,8 @@ def test_one_user_on_many_devices(any_place: StorePlace) -> None:
         other.workout = trainee.workout
         return [other.log(reps=1 + n) for n in range(10)]
 
-    acknowledged = [
-        one for ids in at_once([lambda store=store: log(store) for store in stores]) for one in ids
-    ]  # type: ignore[union-attr, misc]
+    with ThreadPoolExecutor(4) as pool:
+        acknowledged = [one for ids in pool.map(log, stores) for one in ids]
     trainee.finish()
     found = stores[0].events(USER, after=0, limit=100)
     assert sorted(one.event_id for one in found[1:-1]) == sorted(acknowledged)

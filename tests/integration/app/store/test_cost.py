@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from gymops.app.store import Store, sqlite
+from gymops.app.store import Store
 from tests.contract.stores import StorePlace, Trainee, long_log
 
 USER = "auth0|000001"
@@ -48,7 +48,7 @@ def _postgres_costs(place: StorePlace) -> dict[str, tuple[int, ...]]:
     store.build(USER)
     session = store._sessions._idle[0]  # type: ignore[attr-defined]
     sent: list[Any] = []
-    costs = {}
+    costs: dict[str, tuple[int, ...]] = {}
     wait = psycopg.Connection.wait
 
     def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -100,9 +100,9 @@ def _sqlite_costs(place: StorePlace) -> dict[str, tuple[int, ...]]:
         connection.set_progress_handler(lambda: steps.append(1) or 0, 100)  # type: ignore[func-returns-value]
         return connection
 
-    costs = {}
+    costs: dict[str, tuple[int, ...]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite.sqlite3, "connect", opened)
+        patch.setattr("gymops.app.store.sqlite.sqlite3.connect", opened)
         for name, operation in _operations(store).items():
             for one in (statements, changes, steps):
                 one.clear()

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -39,7 +39,7 @@ def _append(database: str, workout_id: str, event_id: str, step: int, during: bo
     if step:
         _die(step, during)
     else:
-        Transaction.fold = lambda *_: _kill()  # type: ignore[method-assign, assignment]
+        Transaction.fold = lambda *_: _kill()  # type: ignore[method-assign]
     store = open_store(database, user="", clock=SystemClock())
     store.append(
         USER,
@@ -75,8 +75,8 @@ def _die(step: int, during: bool = False) -> None:
             count()
             return super().execute(*args)
 
-    psycopg.Connection.wait = waited  # type: ignore[method-assign, assignment]
-    sqlite.sqlite3.connect = lambda *a, **k: connect(*a, **k, factory=Counted)  # type: ignore[assignment, attr-defined]
+    psycopg.Connection.wait = waited  # type: ignore[method-assign]
+    sqlite.sqlite3.connect = lambda *a, **k: connect(*a, **k, factory=Counted)  # type: ignore[attr-defined]
 
 
 def run(target: Any, *arguments: Any) -> int:
@@ -238,19 +238,20 @@ def test_a_session_ended_by_an_administrator_while_it_waited(any_postgres: Store
     store = any_postgres.open()
     trainee = Trainee(store, USER)
     trainee.start()
-    for call in (
+    calls: list[Callable[[], Any]] = [
         trainee.log,
-        trainee.hold,
+        lambda: trainee.hold(60),
         lambda: store.rebuild(USER),
         store.readiness,
         lambda: list(store.users()),
-    ):
+    ]
+    for call in calls:
         any_postgres.run(
             USER,
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
-        call(60) if call == trainee.hold else call()  # type: ignore[operator]
+        call()
     assert len(store.events(USER, after=0, limit=10)) == 3
 
 

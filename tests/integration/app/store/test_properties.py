@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 
 from tests.contract.stores import StillClock, StorePlace, StorePlaces
 from tests.contract.strategies import FEW
-from tests.integration.app.store.commands import BATCHES, Command, User
+from tests.integration.app.store.commands import BATCHES, Command, User, long_life
 from tests.integration.app.store.reference import assert_meant
 
 
@@ -56,6 +57,14 @@ def test_live_rows_equal_their_meaning_and_a_rebuild_and_the_other_store(
 @given(batches=BATCHES)
 def test_the_same_for_many_sequences(places: list[StorePlace], batches: list[list[Command]]) -> None:
     _whatever_is_done(places, batches)
+
+
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)]
+)
+def test_a_long_life(places: list[StorePlace], seed: int) -> None:
+    outcomes = _whatever_is_done(places, long_life(random.Random(seed), 350))
+    assert outcomes["appended"] > 150, outcomes
 
 
 def test_the_sequences_reach_every_outcome(places: list[StorePlace]) -> None:
