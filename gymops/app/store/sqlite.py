@@ -277,10 +277,11 @@ class _Transaction(Transaction):
     def _fetch(self, keys: Sequence[Key]) -> dict[Key, Any]:
         found: dict[Key, Any] = {}
         plain = [key for key in keys if isinstance(key, str)]
-        rows = self.connection.execute(
-            f"SELECT key, data FROM {self._prefix}projections WHERE key IN ({_marks(plain)})", plain
-        )
-        found.update((key, json.loads(data)) for key, data in rows)
+        if plain:
+            rows = self.connection.execute(
+                f"SELECT key, data FROM {self._prefix}projections WHERE key IN ({_marks(plain)})", plain
+            )
+            found.update((key, json.loads(data)) for key, data in rows)
         for key in keys:
             if not isinstance(key, str):
                 row = self.connection.execute(
