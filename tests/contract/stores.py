@@ -72,11 +72,8 @@ class StorePlace:
                 connection.execute("SET timezone TO 'UTC'")
                 cursor = connection.execute(query.replace("?", "%s").encode(), parameters or None)
                 return cursor.fetchall() if cursor.description else []
-        with (
-            closing(sqlite3.connect(Path(self.database) / user / "gym.db", timeout=30)) as connection,
-            connection,
-        ):
-            return connection.execute(query, parameters).fetchall()
+        with closing(sqlite3.connect(Path(self.database) / user / "gym.db", timeout=30)) as file, file:
+            return file.execute(query, parameters).fetchall()
 
     def of(self, user: str, columns: str, table: str) -> list[tuple[Any, ...]]:
         """One user's rows of a table."""

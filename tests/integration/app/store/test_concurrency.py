@@ -144,7 +144,7 @@ def test_one_user_on_many_devices(any_place: StorePlace) -> None:
 FEED = """
 SELECT xid::text, user_id, position, event_id::text FROM events
 WHERE (xid, user_id, position) > (%s::xid8, %s, %s) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, user_id, position LIMIT 100
+ORDER BY events.xid, user_id, position LIMIT 100
 """
 
 

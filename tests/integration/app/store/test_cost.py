@@ -145,6 +145,34 @@ def test_an_append_costs_the_same_after_20000_events(kind: str, store_places: An
     _both(lambda: store_places.new(kind), LONG)
 
 
+def test_no_statement_of_an_append_reads_a_whole_table_of_sqlite(store_places: Any) -> None:
+    """To count rows is one step of SQLite's machine, however many there are: so the plans are asked."""
+    statements: list[str] = []
+    with store_places.new("sqlite") as place, pytest.MonkeyPatch.context() as patch:
+        long_log(place, USER, SHORT)
+        store = place.open()
+        store.build(USER)
+        connect = sqlite3.connect
+
+        def opened(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*args, **kwargs)
+            connection.set_trace_callback(statements.append)
+            return connection
+
+        patch.setattr("gymops.app.store.sqlite.sqlite3.connect", opened)
+        for operation in _operations(store).values():
+            operation()
+        patch.undo()
+        assert len(statements) > 100
+        for statement in statements:
+            if statement.split()[0] in ("SELECT", "INSERT", "DELETE") and "sqlite_master" not in statement:
+                plan = place.run(USER, f"EXPLAIN QUERY PLAN {statement}")
+                scans = [
+                    step for *_, step in plan if step.startswith("SCAN") and step != "SCAN folds"
+                ]  # one row
+                assert not scans, (statement, plan)
+
+
 def test_an_append_is_two_round_trips(postgres: StorePlace) -> None:
     costs = _costs(postgres, SHORT)
     assert {costs[name][0] for name in ("start", "add", "log", "log a record")} == {2}
