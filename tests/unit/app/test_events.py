@@ -77,7 +77,21 @@ def test_every_type_has_good_examples() -> None:
     assert len(events.TYPES) == 10
 
 
-WEIGHTS: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -0.5, -1e-9, 1500.01, 1e308, 10**400, True, "80", "", [80], {})
+WEIGHTS: tuple[Any, ...] = (
+    math.nan,
+    math.inf,
+    -math.inf,
+    -0.5,
+    -1e-9,
+    1500.01,
+    1e308,
+    10**400,
+    True,
+    "80",
+    "",
+    [80],
+    {},
+)
 COUNTS: tuple[Any, ...] = (0, -1, 1001, 10**30, 2.5, math.nan, math.inf, True, False, "10", [10])
 SECONDS: tuple[Any, ...] = (0, -60, 86_401, 10**30, 60.5, math.nan, math.inf, True, "60", {})
 IDS: tuple[Any, ...] = (
@@ -96,7 +110,21 @@ IDS: tuple[Any, ...] = (
     "g" * 36,
     "a" * 999,
 )
-SLUGS: tuple[Any, ...] = (None, "", "-a", "Bench", "bench press", "bench\n", "a\0", "a\ud800", "ä", "a" * 65, 1, True, ["a"])
+SLUGS: tuple[Any, ...] = (
+    None,
+    "",
+    "-a",
+    "Bench",
+    "bench press",
+    "bench\n",
+    "a\0",
+    "a\ud800",
+    "ä",
+    "a" * 65,
+    1,
+    True,
+    ["a"],
+)
 TEXTS: tuple[Any, ...] = ("a\0b", "\ud800", "\udfffx", 1, True, ["a"], {}, "a" * 2001)
 NAMES: tuple[Any, ...] = ("", "a\0b", "\ud800", 1, True, ["a"], "a" * 201)
 UNITS: tuple[Any, ...] = ("", "KG", "stone", "kg ", 1, True, ["kg"])
