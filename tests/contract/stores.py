@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from gymops.app import events
 from gymops.app.store import NewEvent, Store
@@ -22,7 +23,7 @@ from gymops.clock import Clock, SystemClock
 from tests.conftest import Servers, fresh_databases
 from tests.fixtures_schema import Templates
 
-KINDS = ("sqlite", "embedded", "system")
+KINDS = ("sqlite", "embedded", pytest.param("system", marks=pytest.mark.long))
 BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 

@@ -66,6 +66,10 @@ _KEYS = 100
 """Of rows that are read together with the lock: as many as fit into such a message."""
 
 
+# What a statement sees must be taken after the lock before it, whatever the server's default is.
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+
+
 class PostgresStore:
     """A ``Store`` in a database whose schema ``gymops schema upgrade`` made."""
 
@@ -286,7 +290,7 @@ def _begun(
     """Begin with some queries, give the last one's rows, and end with what the transaction has to say."""
     cursor = ClientCursor(connection)
     try:
-        cursor.execute(b";".join([b"BEGIN", *queries]), values)
+        cursor.execute(b";".join([_BEGIN, *queries]), values)
         while cursor.nextset():
             pass
         yield cursor.fetchall()

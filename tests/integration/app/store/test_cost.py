@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from gymops.app.store import Store
-from tests.contract.stores import StorePlace, Trainee, long_log
+from tests.contract.stores import KINDS, StorePlace, Trainee, long_log
 
 USER = "auth0|000001"
 SHORT, LONG = 240, 20_040
@@ -140,7 +140,7 @@ def test_an_append_costs_the_same_after_ten_times_the_history(kind: str, store_p
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["sqlite", "embedded", "system"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_append_costs_the_same_after_20000_events(kind: str, store_places: Any) -> None:
     _both(lambda: store_places.new(kind), LONG)
 
