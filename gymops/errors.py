@@ -65,6 +65,12 @@ class ServerError(GymopsError):
     code = "server"
 
 
+class LocalError(GymopsError):
+    """The local AWS cannot be started, stopped or reached."""
+
+    code = "local"
+
+
 class SchemaError(GymopsError):
     """A schema revision cannot be applied or does not fit this version of gymops."""
 

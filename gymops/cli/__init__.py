@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),
+    "local": ("gymops.cli.local", "The local AWS: up, down, status."),
     "migrate": ("gymops.cli.migrate", "Move SQLite event logs to PostgreSQL and prove that all arrived."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),

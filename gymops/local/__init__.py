@@ -1,0 +1,1 @@
+"""The local AWS: an emulator on loopback with real PostgreSQL servers and real functions behind it."""

@@ -1,0 +1,74 @@
+"""What the local AWS does for real, what it only imitates, and what it does not have.
+
+Data, shown by ``gymops local status`` and copied into the documentation. A line here is a promise: each is
+held by a test, and what is missing here is not to be relied on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How far a part of AWS is there."""
+
+    REAL = "real"
+    """It happens: a server runs, data moves, code is executed."""
+    EMULATED = "emulated"
+    """The API answers and remembers; nothing stands behind it."""
+    ABSENT = "absent"
+    """It is refused, or plainly not there."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of AWS."""
+
+    name: str
+    kind: Kind
+    note: str
+
+
+PARTS = (
+    Part(
+        "RDS instances", Kind.REAL,
+        "PostgreSQL 18 servers on ports of their own, whatever engine version was asked for and is shown;"
+        " class, storage and Multi-AZ are recorded and change nothing",
+    ),
+    Part(
+        "RDS snapshots and restores", Kind.REAL,
+        "copies of the data; a point-in-time restore has exactly the commits before the first one past the"
+        " time in WAL order; automated backups in their window",
+    ),
+    Part(
+        "Lambda functions", Kind.REAL,
+        "Python code from a zip with its layers, or an image's last layer, in a subprocess of this machine's"
+        " Python; memory, CPU, VPC and architecture are not enforced",
+    ),
+    Part("Lambda function URLs", Kind.REAL, "each on a port of its own; no TLS, no signature checked"),
+    Part("Lambda alias weights", Kind.REAL, "requests are split by chance, as on AWS"),
+    Part("Secrets Manager", Kind.REAL, "values and versions; a rotation runs its function's four steps"),
+    Part("RDS Proxy", Kind.REAL, "its address forwards to the instance; no pooling, no pinning, no TLS"),
+    Part("CloudFormation", Kind.REAL, "create, update, replace, roll back, change sets, exports, nesting"),
+    Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge, CloudWatch alarms", Kind.EMULATED, "by ministack"),
+    Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito, ECR", Kind.EMULATED, "names and settings"),
+    Part(
+        "NAT gateways, Application Auto Scaling, budgets", Kind.EMULATED,
+        "recorded; nothing is routed, scaled or counted",
+    ),
+    Part(
+        "IAM database authentication", Kind.EMULATED,
+        "with it on, a role that has rds_iam comes in with any token: the token is not checked",
+    ),
+    Part("TLS to databases and functions", Kind.ABSENT, "everything is on loopback, in clear text"),
+    Part("Permissions", Kind.ABSENT, "policies are kept and shown, no call is refused by them"),
+    Part("Quotas, timings, prices", Kind.ABSENT, "an operation takes as long as it was set to"),
+    Part("RDS read replicas, clusters, other engines", Kind.ABSENT, "refused"),
+    Part("Cost Explorer, Pricing, metric math, CodeDeploy", Kind.ABSENT, "refused or empty"),
+)  # fmt: skip
+
+
+def of_kind(kind: Kind) -> list[Part]:
+    """The parts of one kind."""
+    return [part for part in PARTS if part.kind is kind]

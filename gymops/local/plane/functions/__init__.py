@@ -1,0 +1,1 @@
+"""Lambda functions that run: artefacts unpacked, processes kept, addresses, rotation."""

@@ -1,0 +1,173 @@
+"""The one place that touches the emulator: what we use of it that is not its public interface.
+
+ministack promises none of this. So its version is pinned, and every name used is listed here with the
+parameters it must have; ``check`` refuses to start when one moved.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+VERSION = "1.5.33"
+
+_MAPPING = "mapping"
+_SERVICES = "ministack.services."
+_CFN = "ministack.services.cloudformation."
+
+INTERFACES: dict[str, dict[str, str]] = {
+    "ministack.app": {
+        "app": "scope, receive, send",
+        "_build_persistence_save_dict": "",
+        "_resolve_stage_and_path": "api_id, tentative_stage, execute_path",
+    },
+    "ministack.core.persistence": {"save_state": "service, data"},
+    "ministack.core.responses": {
+        "get_account_id": "",
+        "get_region": "",
+        "request_scope": "account_id, region",
+    },
+    "ministack.core.concurrency": {"spawn_background": "fn, args, thread_name, kwargs"},
+    _SERVICES + "rds": {
+        "_ACTION_MAP": _MAPPING,
+        "_instances": _MAPPING,
+        "_snapshots": _MAPPING,
+        "_subnet_groups": _MAPPING,
+        "_param_groups": _MAPPING,
+        "_db_proxies": _MAPPING,
+        "_tags": _MAPPING,
+        "_instance_xml": "i",
+        "_snapshot_xml": "s",
+        "_db_proxy_xml": "px",
+        "_xml": "status, root_tag, inner",
+        "_error": "code, message, status",
+        "_p": "params, key, default",
+        "_parse_tags": "params",
+        "_parse_member_list": "params, prefix",
+        "_parse_filters": "params",
+        "_apply_instance_filters": "instances, filters",
+        "_create_snapshot_internal": "snap_id, instance",
+        "_restore_state": "data, resume_runtime",
+        "load_persisted_state": "data",
+    },
+    _SERVICES + "secretsmanager": {
+        "_secrets": _MAPPING,
+        "_store_new_secret": "name, secret_string, secret_binary, description, tags, kms_key_id,"
+        " rotation_lambda_arn, rotation_rules",
+        "_publish_new_version": "secret, secret_string, secret_binary",
+        "_resolve": "secret_id, use_arn_scope",
+        "_purge_secret": "key, secret",
+        "_rotate_secret": "data",
+    },
+    _SERVICES + "lambda_svc": {
+        "_functions": _MAPPING,
+        "_function_urls": _MAPPING,
+        "_url_config_key": "func_name, qualifier",
+        "_create_function_url_config": "func_name, data, qualifier",
+        "_execute_function_dispatch": "func, config, event, request_id, started",
+        "_effective_func_record_for_qualifier": "func, qualifier",
+        "_invoke": "name, event, headers, path_qualifier, query_params",
+        "_qp_first": "query_params, key, default",
+        "_resolve_layer_zip": "attachment",
+        "invalidate_worker": "func_name, qualifier, account, region",
+        "handle_function_url_request": "url_id, method, path, headers, body, query_params, resolved,"
+        " source_ip",
+    },
+    _SERVICES + "apigateway": {
+        "_apis": _MAPPING,
+        "_create_api": "data",
+        "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
+    },
+    _CFN + "provisioners": {
+        "_RESOURCE_HANDLERS": _MAPPING,
+        "_rds_db_instance_create": "logical_id, props, stack_name",
+        "_physical_name": "stack_name, logical_id, lowercase, max_len, seeded",
+    },
+    _CFN + "stacks": {"_runs_on_worker_thread": "resource_type"},
+}
+
+
+class Moved(RuntimeError):
+    """The emulator is not the one this was written for."""
+
+
+def module(name: str) -> Any:
+    """One of the emulator's modules, untyped as it is."""
+    return importlib.import_module(name)
+
+
+def service(name: str) -> Any:
+    """One of its services."""
+    return module(_SERVICES + name)
+
+
+def check() -> None:
+    """Compare the emulator with what is expected of it.
+
+    Raises:
+        Moved: the version, a name or its parameters differ; the message lists them all.
+    """
+    found = importlib.metadata.version("ministack")
+    if found != VERSION:
+        raise Moved(f"ministack {found} is installed, and {VERSION} is needed")
+    moved = [fault for name, names in INTERFACES.items() for fault in _faults(name, names)]
+    if moved:
+        raise Moved("; ".join(moved))
+
+
+def wrap(holder: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put ``make(what is there)`` in the place of a module's function."""
+    setattr(holder, name, make(getattr(holder, name)))
+
+
+def account() -> str:
+    """The account of the request being served."""
+    return str(module("ministack.core.responses").get_account_id())
+
+
+def region() -> str:
+    """The region of the request being served."""
+    return str(module("ministack.core.responses").get_region())
+
+
+def scope(account: str, region: str) -> Any:
+    """Work as a request of this account and region would."""
+    return module("ministack.core.responses").request_scope(account, region)
+
+
+def background(work: Callable[[], None], name: str) -> None:
+    """Run it in a thread of its own, in the scope of the request being served."""
+    module("ministack.core.concurrency").spawn_background(work, thread_name=f"gymops-{name}")
+
+
+def handlers() -> dict[str, Any]:
+    """CloudFormation's resource types: type -> create, update, delete."""
+    found: dict[str, Any] = module(_CFN + "provisioners")._RESOURCE_HANDLERS
+    return found
+
+
+def physical_name(stack: str, logical_id: str, *, max_len: int = 63, lowercase: bool = True) -> str:
+    """The name CloudFormation gives a resource that has none."""
+    name = module(_CFN + "provisioners")._physical_name
+    return str(name(stack, logical_id, lowercase=lowercase, max_len=max_len))
+
+
+def _faults(name: str, names: dict[str, str]) -> list[str]:
+    try:
+        holder = module(name)
+    except ImportError as error:
+        return [f"{name}: {error}"]
+    faults = []
+    for attribute, expected in names.items():
+        found = getattr(holder, attribute, None)
+        if found is None:
+            faults.append(f"{name}.{attribute} is gone")
+        elif expected == _MAPPING:
+            if not hasattr(found, "items"):
+                faults.append(f"{name}.{attribute} is no mapping")
+        elif (actual := ", ".join(inspect.signature(found).parameters)) != expected:
+            faults.append(f"{name}.{attribute}({actual}) was ({expected})")
+    return faults

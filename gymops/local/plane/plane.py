@@ -1,0 +1,96 @@
+"""Everything we add, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any
+
+from gymops.local.plane import ministack
+from gymops.local.plane.context import Context
+from gymops.local.plane.control import Control
+from gymops.local.plane.faults import Fault
+from gymops.local.plane.functions.execution import Execution
+from gymops.local.plane.functions.urls import Addresses
+from gymops.local.plane.rds.api import Api
+from gymops.local.plane.rds.cfn import TYPE, StackInstances
+from gymops.local.plane.rds.instances import Instances
+from gymops.local.plane.rds.records import rds
+from gymops.local.plane.rds.schedule import Schedule
+from gymops.local.plane.rds.snapshots import Snapshots
+from gymops.local.plane.saver import App, Saver
+from gymops.local.plane.stacks import Stacks
+from gymops.local.plane.store import Store
+from gymops.local.settings import LocalSettings
+
+
+class Plane:
+    """What acts behind the emulator's APIs."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self._context = Context(settings)
+        store = Store(settings.state / "plane.json")
+        self._saver = Saver(store)
+        self._instances = Instances(self._context, self._saver.save)
+        self._snapshots = Snapshots(self._context, self._instances, self._saver.save)
+        self._api = Api(self._context, self._instances, self._snapshots, store)
+        self._schedule = Schedule(self._context, self._instances, self._snapshots)
+        self._stacks = Stacks(self._context)
+        self._execution = Execution(self._context)
+        self._addresses = Addresses()
+        self._resuming: list[threading.Thread] = []
+
+    def install(self) -> Plane:
+        """Put it into the emulator, before it serves."""
+        self._api.install()
+        self._stacks.register(TYPE, StackInstances(self._instances, self._snapshots).handlers())
+        self._stacks.install()
+        self._execution.install()
+        self._addresses.install()
+        ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
+        return self
+
+    def around(self, app: App) -> App:
+        """The emulator's application with ours around it."""
+        self._saver.watch()
+        self._schedule.start()
+        threading.Thread(target=self._open_addresses, daemon=True).start()
+        return Control(self._context, self._status, self._schedule.tick).around(self._saver.around(app))
+
+    def _open_addresses(self) -> None:
+        """What is deleted with its function or its stack passes through no call of ours."""
+        while True:
+            with contextlib.suppress(Fault, KeyError):
+                self._addresses.catch_up()
+            time.sleep(1)
+
+    def _resume(self, data: dict[str, Any]) -> None:
+        """RDS as it was saved: the records, then a server for each that had one."""
+        wanted = {key: one["DBInstanceStatus"] for key, one in data["instances"]._data.items()}
+        rds()._restore_state(data)
+        for key, record in list(rds()._instances._data.items()):
+            record["DBInstanceStatus"] = "starting"
+            worker = threading.Thread(target=self._bring_back, args=(key, record, wanted[key]), daemon=True)
+            self._resuming.append(worker)
+            worker.start()
+
+    def _bring_back(self, key: tuple[str, str, str], record: dict[str, Any], status: str) -> None:
+        with ministack.scope(key[0], key[1]):
+            self._instances.resume(record, status)
+            self._saver.save()
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "settled": not any(worker.is_alive() for worker in self._resuming),
+            "databases": [
+                {
+                    "account": account,
+                    "region": region,
+                    "identifier": name,
+                    "status": record["DBInstanceStatus"],
+                    "endpoint": f"127.0.0.1:{record['Endpoint']['Port']}",
+                }
+                for (account, region, name), record in sorted(rds()._instances._data.items())
+            ],
+        }

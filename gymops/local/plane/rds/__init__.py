@@ -1,0 +1,1 @@
+"""RDS with real PostgreSQL servers: instances, snapshots, restores, automated backups, proxies."""

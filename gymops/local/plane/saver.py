@@ -1,0 +1,120 @@
+"""The emulator's state on disk, kept up with every change: a killed process loses nothing it answered.
+
+The emulator itself saves when it is asked to end, and only then. Here each service is saved before a request
+that may have changed something is answered, and what goes on in the background is caught up with soon after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gymops.local.plane import ministack
+from gymops.local.plane.store import Store
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEAVY = frozenset({"s3", "ecr"})
+"""Services whose state holds the bodies of what was uploaded: saved when they are the ones addressed."""
+_READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"Estimate", b"Detect")
+_SETTLES_SECONDS = 30.0
+
+
+class Saver:
+    """Writes what changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._changed = 0.0
+
+    def save(self, heavy: frozenset[str] = frozenset()) -> None:
+        """Write every light service, and these heavy ones."""
+        app = ministack.module("ministack.app")
+        persistence = ministack.module("ministack.core.persistence")
+        with self._lock:
+            for service, state in app._build_persistence_save_dict().items():
+                if service in _HEAVY and service not in heavy:
+                    continue
+                if (found := _state(state)) is not None:
+                    persistence.save_state(service, found)
+            self._store.save()
+
+    def around(self, app: App) -> App:
+        """The same application, which saves before it answers."""
+
+        async def saving(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            request = _Request(scope, receive)
+
+            async def answer(message: dict[str, Any]) -> None:
+                if message["type"] == "http.response.start" and request.changes():
+                    self._changed = time.monotonic()
+                    await asyncio.to_thread(self.save, request.heavy())
+                await send(message)
+
+            await app(scope, request.receive, answer)
+
+        return saving
+
+    def watch(self) -> None:
+        """Catch up with stacks and schedules, which change things after their request was answered."""
+
+        def run() -> None:
+            while True:
+                time.sleep(0.5)
+                if time.monotonic() - self._changed < _SETTLES_SECONDS:
+                    self.save()
+
+        threading.Thread(target=run, daemon=True, name="gymops-saver").start()
+
+
+class _Request:
+    """A request on its way through: enough of it to tell whether it only reads."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._headers = dict(scope.get("headers", ()))
+        self._method = scope["method"]
+        self._path = scope["path"]
+        self._receive = receive
+        self._start = b""
+
+    async def receive(self) -> dict[str, Any]:
+        message = await self._receive()
+        if not self._start:
+            self._start = bytes(message.get("body", b"")[:4000])
+        return message
+
+    def changes(self) -> bool:
+        if self._method in {"GET", "HEAD", "OPTIONS"}:
+            return False
+        target = self._headers.get(b"x-amz-target", b"").rpartition(b".")[2]
+        if target:
+            return not target.startswith(_READING)
+        _, action, name = self._start.partition(b"Action=")
+        return not (action and name.startswith(_READING))
+
+    def heavy(self) -> frozenset[str]:
+        signed = self._headers.get(b"authorization", b"").decode("latin-1").split("/")
+        service = signed[3] if len(signed) > 4 else ""
+        if self._path.startswith("/v2/"):
+            service = "ecr"
+        return frozenset({service}) & _HEAVY
+
+
+def _state(get: Callable[[], Any]) -> Any:
+    """A service's state; it may change under the copying, which then begins again."""
+    for _ in range(20):
+        try:
+            return get()
+        except RuntimeError:
+            time.sleep(0.005)
+    return None

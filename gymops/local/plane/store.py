@@ -1,0 +1,39 @@
+"""What the plane itself remembers, saved beside the emulator's services: account and region -> kind -> id."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from gymops.local.plane import ministack
+
+Table = dict[str, dict[str, Any]]
+
+
+class Store:
+    """Small tables of JSON documents, one file, replaced whole after each change."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._tables: dict[str, Table] = {}
+        if file.exists():
+            self._tables = json.loads(file.read_text(encoding="utf-8"))
+
+    def table(self, kind: str) -> Table:
+        """The documents of one kind in the account and region being served."""
+        return self._tables.setdefault(f"{ministack.account()}/{ministack.region()}/{kind}", {})
+
+    def scopes(self) -> list[tuple[str, str]]:
+        """Every account and region that has something."""
+        found = {tuple(key.split("/")[:2]) for key, table in self._tables.items() if table}
+        return sorted((account, region) for account, region in found)
+
+    def save(self) -> None:
+        """Write it."""
+        with self._lock:
+            new = self._file.with_suffix(".new")
+            new.write_text(json.dumps(self._tables, default=str), encoding="utf-8")
+            new.replace(self._file)
