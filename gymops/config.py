@@ -38,6 +38,10 @@ class Settings:
     databases: Mapping[str, str] = field(default_factory=dict)
     """Environment name -> database URL, or ``env:VARIABLE``."""
     mapping: EventMapping | None = None
+    architecture: str | None = None
+    """Whose templates an environment is made of."""
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Environment name -> parameter of the templates -> value, over those that come with the architecture."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process's environment, for ``env:VARIABLE``; never printed."""
 
@@ -52,8 +56,11 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
     named = file or (Path(environ["GYMOPS_CONFIG"]) if environ.get("GYMOPS_CONFIG") else None)
     where = named or Path(FILE)
     document = _read(where, optional=named is None)
-    _known(document, {"home", "postgres_bin", "environments", "migrate"}, str(where))
+    _known(document, {"home", "postgres_bin", "architecture", "environments", "migrate"}, str(where))
     values: dict[str, Any] = {"environ": environ, "databases": _databases(document, where)}
+    values["parameters"] = _parameters(document, where)
+    if "architecture" in document:
+        values["architecture"] = _text(document["architecture"], f"{where}: architecture")
     for name in ("home", "postgres_bin"):
         written = _text(document[name], f"{where}: {name}") if name in document else None
         value = flags.get(name) or environ.get(f"GYMOPS_{name.upper()}") or written
@@ -122,10 +129,25 @@ def _databases(document: dict[str, Any], where: Path) -> dict[str, str]:
     _known(environments, set(environments) if isinstance(environments, dict) else set(), title)
     databases = {}
     for name, section in environments.items():
-        _known(section, {"database"}, f"{where}: [environments.{name}]")
+        _known(section, {"database", "parameters"}, f"{where}: [environments.{name}]")
         if "database" in section:
             databases[name] = _text(section["database"], f"{where}: environments.{name}.database")
     return databases
+
+
+def _parameters(document: dict[str, Any], where: Path) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, section in document.get("environments", {}).items():
+        given = section.get("parameters", {})
+        title = f"{where}: [environments.{name}.parameters]"
+        _known(given, set(given) if isinstance(given, dict) else set(), title)
+        for key, value in given.items():
+            if not isinstance(value, str):
+                raise ConfigError(
+                    f"{title}: {key}: a text is expected", hint='numbers and true too: key = "512"'
+                )
+        found[name] = dict(given)
+    return {name: given for name, given in found.items() if given}
 
 
 def _mapping(section: Any, where: Path) -> EventMapping:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),
     "local": ("gymops.cli.local", "The local AWS: up, down, status."),
+    "lint": ("gymops.cli.lint", "Look through templates: cfn-lint, and rules of our own."),
     "migrate": ("gymops.cli.migrate", "Move SQLite event logs to PostgreSQL and prove that all arrived."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),

@@ -16,28 +16,33 @@ _EPILOG = """\b
 
 
 @click.command("init", epilog=_EPILOG)
+@click.option(
+    "--architecture", metavar="NAME", help="With the environments and parameters of an architecture."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(as_json: bool) -> None:
+def command(architecture: str | None, as_json: bool) -> None:
     """Write a commented gymops.toml into the current directory.
 
-    Every setting is explained and commented out: the file changes nothing until you edit it. A file that
-    exists is never overwritten.
+    Every setting is explained and commented out: the file changes nothing until you edit it. With an
+    architecture (titan-trakr) it names that one, and sets the parameters of its environments local, staging
+    and prod. A file that exists is never overwritten.
     """
-    file = write(Path(FILE))
+    file = write(Path(FILE), architecture)
     if as_json:
         output.document({"written": str(file)})
         return
     output.text(f"wrote {file}")
-    output.text("next: gymops migrate SOURCE --plan")
+    output.text(f"next: gymops lint {architecture}" if architecture else "next: gymops migrate SOURCE --plan")
 
 
-def write(file: Path) -> Path:
+def write(file: Path, architecture: str | None = None) -> Path:
     """Write the template to a file that does not exist yet; return where that is.
 
     Raises:
-        ConfigError: it exists, or cannot be written.
+        ConfigError: it exists, or cannot be written, or there is no such architecture.
+        TemplateError: the architecture's template cannot be read.
     """
-    text = (resources.path("templates") / FILE).read_text(encoding="utf-8")
+    text = _text(architecture)
     try:
         with file.open("x", encoding="utf-8") as new:
             try:
@@ -56,3 +61,21 @@ def write(file: Path) -> Path:
         raise ConfigError(
             f"{file}: cannot be written: {error.strerror}", hint="run it in a directory you may write to"
         ) from None
+
+
+def _text(architecture: str | None) -> str:
+    """The commented settings; an architecture stands before the first section, its parameters at the end."""
+    text = (resources.path("templates") / FILE).read_text(encoding="utf-8")
+    if architecture is None:
+        return text
+    from gymops.deploy import sample, template
+
+    chosen = template.architecture(architecture)
+    head, first, rest = text.partition("# Databases by name")
+    return (
+        f"{head}# Whose templates the environments below are made of: gymops lint {architecture}\n"
+        f'architecture = "{architecture}"\n\n{first}{rest.rstrip()}\n\n'
+        f"# The environments of {architecture}. A value here wins over the one that comes with it; what is\n"
+        f"# commented out has its default. docs/architectures/{architecture}.md says more.\n\n"
+        f"{sample.settings(chosen)}"
+    )

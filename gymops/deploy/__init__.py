@@ -1,0 +1,1 @@
+"""Templates, artefacts and releases."""
