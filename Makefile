@@ -49,8 +49,8 @@ lock: ## make the lock files anew from pyproject.toml
 	$(PIP) install pip-tools
 	$(BIN)/pip-compile $(LOCK) --extra build --extra lambda --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --extra build --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --extra lambda --constraint requirements-dev.lock --output-file requirements-image.lock pyproject.toml
-	sed -i '/^--/d; s/^awslambdaric==[^ ]*/& ; sys_platform == "linux"/' requirements*.lock # pip-compile drops it
+	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.lock --output-file requirements-image.lock requirements-image.in
+	sed -i '/^--/d; s/^\(awslambdaric==[^ ]*\)[^\\]*/\1 ; sys_platform == "linux" /' requirements*.lock # pip-compile drops it
 
 LOCK := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links

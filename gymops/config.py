@@ -28,6 +28,37 @@ class EventMapping:
 
 
 @dataclass(frozen=True)
+class App:
+    """The application that is built and deployed, as [app] names it; paths in it start at ``source``."""
+
+    packages: tuple[str, ...]
+    """Python packages (or modules) taken whole, with what they import of ``source``."""
+    handler: str
+    """``package.module.function``: what Lambda calls."""
+    name: str = "app"
+    source: Path = Path()
+    lock: Path = Path("requirements.lock")
+    """Dependencies pinned by hash."""
+    modules: tuple[str, ...] = ()
+    """Modules taken with what they import, the packages they lie in not whole."""
+    files: tuple[str, ...] = ()
+    """What else is taken, as patterns: ``migrations/**``."""
+    exclude: tuple[str, ...] = ()
+    """What is left out of all that, as patterns."""
+    without: tuple[str, ...] = ()
+    """Packages of the lock that are left out."""
+    zip_without: tuple[str, ...] = ()
+    """Those that a zip alone does without, for Lambda's own runtime has them."""
+    not_secret: tuple[str, ...] = ()
+    """Files that look like secrets and are none, as patterns."""
+    python: str | None = None
+    base: str | None = None
+    """The image an image stands on: ``registry/repository@sha256:...``."""
+    command: tuple[str, ...] = ()
+    """What an image starts."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What every command needs to know of its surroundings."""
 
@@ -42,6 +73,8 @@ class Settings:
     """Whose templates an environment is made of."""
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Environment name -> parameter of the templates -> value, over those that come with the architecture."""
+    app: App | None = None
+    """None: the payload that comes with gymops."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process's environment, for ``env:VARIABLE``; never printed."""
 
@@ -56,7 +89,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
     named = file or (Path(environ["GYMOPS_CONFIG"]) if environ.get("GYMOPS_CONFIG") else None)
     where = named or Path(FILE)
     document = _read(where, optional=named is None)
-    _known(document, {"home", "postgres_bin", "architecture", "environments", "migrate"}, str(where))
+    _known(document, {"home", "postgres_bin", "architecture", "environments", "migrate", "app"}, str(where))
     values: dict[str, Any] = {"environ": environ, "databases": _databases(document, where)}
     values["parameters"] = _parameters(document, where)
     if "architecture" in document:
@@ -70,6 +103,8 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
     _known(migrate, {"events"}, f"{where}: [migrate]")
     if "events" in migrate:
         values["mapping"] = _mapping(migrate["events"], where)
+    if "app" in document:
+        values["app"] = _app(document["app"], where)
     return Settings(**values)
 
 
@@ -159,6 +194,29 @@ def _mapping(section: Any, where: Path) -> EventMapping:
     return EventMapping(
         **{name: _text(value, f"{where}: migrate.events.{name}") for name, value in section.items()}
     )
+
+
+def _app(section: Any, where: Path) -> App:
+    title = f"{where}: [app]"
+    lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command"}
+    paths = {"source", "lock"}
+    texts = {"name", "handler", "python", "base"}
+    _known(section, {"package", *lists, *paths, *texts}, title)
+    for name in ("package", "handler"):
+        if name not in section:
+            raise ConfigError(f"{title}: {name} is missing", hint="name the app's package and its handler")
+    values: dict[str, Any] = {"packages": _texts(section["package"], f"{where}: app.package")}
+    for name in sorted(set(section) - {"package"}):
+        at = f"{where}: app.{name}"
+        values[name] = _texts(section[name], at) if name in lists else _text(section[name], at)
+        if name in paths:
+            values[name] = Path(values[name])
+    return App(**values)
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    """One text, or a list of them."""
+    return tuple(_text(one, where) for one in (value if isinstance(value, list) else [value]))
 
 
 def _text(value: Any, where: str) -> str:

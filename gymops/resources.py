@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).parent
 
 
 def path(name: str) -> Path:
-    """The folder ``name`` (``migrations``, ``runbooks``) wherever this installation keeps it."""
+    """The folder or file ``name`` (``migrations``, ``runbooks``) wherever this installation keeps it."""
     inside = _PACKAGE / name
-    return inside if inside.is_dir() else _PACKAGE.parent / name
+    return inside if inside.exists() else _PACKAGE.parent / name

@@ -19,6 +19,7 @@ from gymops.errors import EXIT_CODES, GymopsError, Interrupted
 # verb -> (module, one line of help). The module is imported when the verb is used, so that
 # `gymops --help` imports click and little else.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "build": ("gymops.cli.build", "Build the release artefact: a zip, or an image without a Docker daemon."),
     "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),

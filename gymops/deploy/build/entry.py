@@ -1,0 +1,33 @@
+"""A file on its way into an artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A path inside, how to read what it holds, and whether it can be run. Nothing else gets in:
+    neither times nor owners nor a umask's idea of rights.
+    """
+
+    path: str
+    read: Callable[[], bytes]
+    executable: bool = False
+    origin: Path | None = None
+    """The file it was, for messages."""
+
+    @property
+    def mode(self) -> int:
+        """Rights as every account needs them: Lambda's is none of ours."""
+        return 0o755 if self.executable else 0o644
+
+
+def under(folder: str, entries: list[Entry]) -> list[Entry]:
+    """The same files, a folder further down."""
+    return [Entry(f"{folder}/{one.path}", one.read, one.executable, one.origin) for one in entries]
