@@ -5,18 +5,23 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 2
 
-.PHONY: demo test browser test-long soak check bench picture page wheel lock clean
+.PHONY: demo test browser registry test-long soak check bench picture page wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
 
-test: $(VENV)/.installed-dev browser ## the test suite without the long tests
+test: $(VENV)/.installed-dev browser registry ## the test suite without the long tests
 	$(BIN)/pytest -n 2
 
 browser: # for the tests of the page, which are skipped where it cannot be installed
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && { apt-get install -y -qq chromium >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1; }; } \
 	  || echo "chromium is not installed: the tests of the page are skipped"
+
+registry: # for the tests of images, which are skipped where it cannot be installed
+	@command -v docker-registry >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { apt-get install -y -qq docker-registry >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq docker-registry; } >/dev/null 2>&1; }; } \
+	  || echo "docker-registry is not installed: the tests that push images are skipped"
 
 test-long: $(VENV)/.installed-dev ## the marked long tests
 	$(BIN)/pytest $(LONG) -m "long and not soak"

@@ -139,15 +139,11 @@ def _repository(named: str, settings: Settings) -> Repository:
 
 
 def _known(architecture: str | None) -> None:
-    """An architecture is a folder of templates; what is built is the same for all of them."""
-    from gymops import resources
+    """What is built is the same for all of them; a name that is none is a mistake all the same."""
+    if architecture:
+        from gymops.deploy import template
 
-    folder = resources.path("cloudformation")
-    known = sorted(one.stem for one in folder.glob("[a-z]*") if one.is_dir()) if folder.is_dir() else []
-    if architecture and architecture not in known:
-        raise ConfigError(
-            f"no architecture {architecture!r}", hint=f"known: {', '.join(known) or 'none is installed'}"
-        )
+        template.architecture(architecture)
 
 
 def _cache(settings: Settings) -> Path:

@@ -70,7 +70,9 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
         oras.logger.logger.set_level(logging.CRITICAL + 1)  # what is worth telling is in our errors
         super().__init__(hostname=address.netloc, insecure=address.scheme == "http")
         self._container = oras.container.Container(f"{address.netloc}/{where.repository}")
+        self._known = False  # how the registry wants to be asked
         self._sign_in(credentials)
+        self._known = True
 
     # What is asked of a repository.
 
@@ -169,6 +171,8 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
                 answer = self._send(url, method, data=data, headers=headers, json=json, stream=stream)
             except requests.RequestException as error:
                 failure = _unanswered(self.where, error)
+                if "Connection refused" in str(error):
+                    break  # nobody listens there
                 continue
             if answer.ok or lenient:
                 return answer
@@ -184,7 +188,7 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
         head = {**(headers or {}), **(self._authorization() if ours else {})}
         timeout = (10.0, self._timeout)
         answer: requests.Response = self.session.request(method, url, headers=head, timeout=timeout, **rest)
-        if answer.status_code == 401 and ours and "Www-Authenticate" in answer.headers:
+        if self._known and answer.status_code == 401 and ours and "Www-Authenticate" in answer.headers:
             # A token is for one action on one repository: ask for one that fits.
             changed, again = self.auth.authenticate_request(answer, dict(headers or {}), refresh=True)
             if again:

@@ -41,14 +41,17 @@ def build_and_push(
         shutil.copyfile(layer, folder / "layer.tar.gz")
         (folder / "Dockerfile").write_text(dockerfile(image, base), encoding="utf-8")
         platform = ["--platform", f"linux/{PLATFORMS[arch]}", "--tag", name, str(folder)]
-        options = ["--provenance=false"] if tool == "docker" else ["--timestamp", "0"]
+        options = (
+            ["--provenance=false"] if tool == "docker" else ["--timestamp", "0", *_plain(base.reference)]
+        )
         tell(f"{tool} builds {name}")
         _run([tool, "build", *options, *platform], BuildError)
         tell(f"{tool} pushes {name}")
         if tool == "docker":
             said = _run([tool, "push", name], RegistryError)
         else:
-            _run([tool, "push", "--digestfile", str(folder / "digest"), name], RegistryError)
+            digest = ["--digestfile", str(folder / "digest")]
+            _run([tool, "push", *digest, *_plain(to), name], RegistryError)
             said = f"digest: {(folder / 'digest').read_text(encoding='utf-8')}"
     if found := re.search(r"digest: (sha256:[0-9a-f]{64})", said):
         return found[1]
@@ -71,6 +74,11 @@ def dockerfile(image: Image, base: Base) -> str:
         f"CMD {json.dumps(started.get('Cmd') or [])}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _plain(where: Reference) -> list[str]:
+    """docker takes a registry of this machine without TLS; the others want to be told."""
+    return ["--tls-verify=false"] if where.address.startswith("http://") else []
 
 
 def _pairs(lines: list[str]) -> list[tuple[str, str, str]]:
