@@ -61,6 +61,10 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_resolve": "secret_id, use_arn_scope",
         "_purge_secret": "key, secret",
         "_rotate_secret": "data",
+        "_get_secret_value": "data",
+        "_put_secret_value": "data",
+        "_describe_secret": "data",
+        "handle_request": "method, path, headers, body, query_params",
     },
     _SERVICES + "lambda_svc": {
         "_functions": _MAPPING,
@@ -69,6 +73,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_create_function_url_config": "func_name, data, qualifier",
         "_execute_function_dispatch": "func, config, event, request_id, started",
         "_effective_func_record_for_qualifier": "func, qualifier",
+        "_get_func_record_for_ref": "function_ref",
         "_invoke": "name, event, headers, path_qualifier, query_params",
         "_qp_first": "query_params, key, default",
         "_resolve_layer_zip": "attachment",

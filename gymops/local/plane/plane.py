@@ -8,20 +8,27 @@ import time
 from typing import Any
 
 from gymops.local.plane import ministack
+from gymops.local.plane.calls import Calls
 from gymops.local.plane.context import Context
 from gymops.local.plane.control import Control
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions.execution import Execution
+from gymops.local.plane.functions.rotation import Rotation
 from gymops.local.plane.functions.urls import Addresses
+from gymops.local.plane.rds import records
 from gymops.local.plane.rds.api import Api
 from gymops.local.plane.rds.cfn import TYPE, StackInstances
 from gymops.local.plane.rds.instances import Instances
+from gymops.local.plane.rds.proxies import Proxies
 from gymops.local.plane.rds.records import rds
 from gymops.local.plane.rds.schedule import Schedule
 from gymops.local.plane.rds.snapshots import Snapshots
 from gymops.local.plane.saver import App, Saver
+from gymops.local.plane.scaling import Scaling
 from gymops.local.plane.stacks import Stacks
 from gymops.local.plane.store import Store
+from gymops.local.plane.types.all import KINDS
+from gymops.local.plane.types.guards import guarded
 from gymops.local.settings import LocalSettings
 
 
@@ -39,13 +46,25 @@ class Plane:
         self._stacks = Stacks(self._context)
         self._execution = Execution(self._context)
         self._addresses = Addresses()
+        self._proxies = Proxies()
+        self._calls = Calls(settings.url)
+        self._scaling = Scaling(self._context, store)
+        self._rotation = Rotation(
+            self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
+        )
         self._resuming: list[threading.Thread] = []
 
     def install(self) -> Plane:
         """Put it into the emulator, before it serves."""
         self._api.install()
         self._stacks.register(TYPE, StackInstances(self._instances, self._snapshots).handlers())
+        for kind, handlers in guarded(self._calls).items():
+            self._stacks.register(kind, handlers)
+        for one in KINDS:
+            self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
+        self._proxies.install()
+        self._rotation.install()
         self._execution.install()
         self._addresses.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
@@ -56,13 +75,28 @@ class Plane:
         self._saver.watch()
         self._schedule.start()
         threading.Thread(target=self._open_addresses, daemon=True).start()
-        return Control(self._context, self._status, self._schedule.tick).around(self._saver.around(app))
+        saving = self._saver.around(self._scaling.around(app))
+        return Control(self._context, self._status, self._tick).around(saving)
+
+    def _tick(self) -> None:
+        self._schedule.tick()
+        self._rotation.look()
+
+    def _rotate_master(self, secret: str) -> bool:
+        """A secret that RDS manages: its instance gets a new password."""
+        for record in records.instances().values():
+            if record.get("MasterUserSecret", {}).get("SecretArn") == secret:
+                self._instances.rotate_master(record)
+                return True
+        return False
 
     def _open_addresses(self) -> None:
         """What is deleted with its function or its stack passes through no call of ours."""
         while True:
-            with contextlib.suppress(Fault, KeyError):
+            with contextlib.suppress(Fault, KeyError, RuntimeError):
                 self._addresses.catch_up()
+                self._proxies.catch_up()
+                self._rotation.look()
             time.sleep(1)
 
     def _resume(self, data: dict[str, Any]) -> None:

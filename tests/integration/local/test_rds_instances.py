@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import PASSWORD, Aws, unique
+from tests.integration.local.conftest import PASSWORD, Aws, unique, until
 
 
 def _refused(code: str, call: Any, **given: Any) -> str:
@@ -183,10 +184,6 @@ def test_what_does_not_exist_is_not_found(aws: Aws, action: str) -> None:
 
 
 def test_operations_pass_through_their_states(fresh: Aws) -> None:
-    from dataclasses import replace
-
-    from tests.integration.local.conftest import until
-
     fresh.settings = replace(fresh.settings, delay=0.4)
     fresh.up()
     rds, name = fresh.client("rds"), fresh.create_instance(BackupRetentionPeriod=0)

@@ -1,0 +1,1 @@
+"""Resource types the emulator refuses, and those it takes too lightly."""

@@ -1,0 +1,23 @@
+"""The resource types that are ours."""
+
+from __future__ import annotations
+
+from gymops.local.plane.types import data, network, operations
+from gymops.local.plane.types.kind import Kind
+
+KINDS: tuple[type[Kind], ...] = (
+    network.Eip,
+    network.NatGateway,
+    network.SecurityGroupIngress,
+    network.SecurityGroupEgress,
+    network.WebAclAssociation,
+    data.DBProxy,
+    data.DBProxyTargetGroup,
+    data.RotationSchedule,
+    operations.BackupSelection,
+    operations.RestoreTestingPlan,
+    operations.RestoreTestingSelection,
+    operations.Budget,
+    operations.ScalableTarget,
+    operations.ScalingPolicy,
+)

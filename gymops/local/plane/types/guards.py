@@ -1,0 +1,85 @@
+"""Types the emulator has and takes too lightly: what AWS would not delete, and what ``Ref`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gymops.local.plane import ministack
+from gymops.local.plane.calls import Calls
+from gymops.local.plane.faults import Fault
+
+Handlers = dict[str, Any]
+_BUCKET = "AWS::S3::Bucket"
+_SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type's name
+_VAULT = "AWS::Backup::BackupVault"
+
+
+def guarded(calls: Calls) -> dict[str, Handlers]:
+    """The emulator's handlers of these types with ours around them."""
+    there = ministack.handlers()
+    return {
+        _BUCKET: {**there[_BUCKET], "delete": _if_empty(there[_BUCKET]["delete"], calls)},
+        _VAULT: {**there[_VAULT], "delete": _if_no_points(there[_VAULT]["delete"], calls)},
+        _SECRET: _by_arn(there[_SECRET]),
+    }
+
+
+def _if_empty(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+    def delete(physical_id: str, props: dict[str, Any]) -> Any:
+        s3 = calls.client("s3")
+        try:
+            held = s3.list_object_versions(Bucket=physical_id, MaxKeys=1)
+            full = held.get("Versions") or held.get("DeleteMarkers")
+            full = full or s3.list_objects_v2(Bucket=physical_id, MaxKeys=1).get("Contents")
+        except Exception as error:
+            if calls.code_of(error) != "NoSuchBucket":
+                raise
+            full = None
+        if full:
+            raise Fault("BucketNotEmpty", "The bucket you tried to delete is not empty", 409)
+        return original(physical_id, props)
+
+    return delete
+
+
+def _if_no_points(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+    def delete(physical_id: str, props: dict[str, Any]) -> Any:
+        try:
+            held = calls.client("backup").list_recovery_points_by_backup_vault(BackupVaultName=physical_id)
+        except Exception as error:
+            if calls.code_of(error) != "ResourceNotFoundException":
+                raise
+            held = {}
+        if held.get("RecoveryPoints"):
+            raise Fault(
+                "InvalidRequestException",
+                "Backup vault cannot be deleted (contains recovery points)",
+            )
+        return original(physical_id, props)
+
+    return delete
+
+
+def _by_arn(handlers: Handlers) -> Handlers:
+    """A secret's ``Ref`` is its ARN; the emulator's own handlers know it by its name."""
+
+    def arn(made: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        return made[1]["Arn"], made[1]
+
+    def name(physical_id: str) -> str:
+        key, secret = ministack.service("secretsmanager")._resolve(physical_id)
+        return str(key) if secret else physical_id
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        return arn(handlers["create"](logical_id, props, stack))
+
+    def update(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
+    ) -> Any:
+        return arn(handlers["update"](name(physical_id), old, new, stack, logical_id))
+
+    def delete(physical_id: str, props: dict[str, Any]) -> Any:
+        return handlers["delete"](name(physical_id), props)
+
+    return {**handlers, "create": create, "update": update, "delete": delete}
