@@ -69,7 +69,7 @@ class Artefact:
     blobs: tuple[Blob, ...]
     files: tuple[File, ...]
     contents: str
-    """Digest of the unpacked files: equal even where another zlib packed them into other bytes."""
+    """Digest of the unpacked files: equal even where another zlib made other bytes of an image's layer."""
     sources: str
     """Digest of the app's own files."""
     lock: str

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Stored(NamedTuple):
+    """A file's bytes as a zip has them: with method 0 as they are, with 8 deflated."""
+
+    method: int
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class Entry:
     executable: bool = False
     origin: Path | None = None
     """The file it was, for messages."""
+    stored: Callable[[], Stored] | None = None
+    """The same, compressed, where it came so."""
 
     @property
     def mode(self) -> int:
@@ -30,4 +39,4 @@ class Entry:
 
 def under(folder: str, entries: list[Entry]) -> list[Entry]:
     """The same files, a folder further down."""
-    return [Entry(f"{folder}/{one.path}", one.read, one.executable, one.origin) for one in entries]
+    return [replace(one, path=f"{folder}/{one.path}") for one in entries]

@@ -1,7 +1,8 @@
 """Files into a zip or an image's layer, to the same bytes each time.
 
-Paths are sorted; times, owners and what a umask does are left out. What is left is the compressor: another
-zlib may pack into other bytes, so an artefact has a digest of its contents beside.
+Paths are sorted; times, owners and what a umask does are left out. A zip is the same on every machine. An
+image's layer is compressed here, and another zlib may make other bytes of it: hence the digest of the
+contents, which an artefact has beside its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import gzip
 import hashlib
 import io
 import tarfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,8 +19,8 @@ from typing import IO, Any, cast
 from gymops.deploy.artefact import Blob, File, sha256, sha256_file
 from gymops.deploy.build.entry import Entry
 from gymops.deploy.build.failures import written
+from gymops.deploy.build.zipping import ZipWriter
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 _LEVEL = 6  # 9 takes three times as long for a hundredth
 
 
@@ -36,14 +36,13 @@ class Packed:
 def write_zip(path: Path, entries: Iterable[Entry]) -> Packed:
     """A zip as Lambda takes it."""
     files = []
-    with written(path), zipfile.ZipFile(path, "w") as archive:
+    with written(path), path.open("wb") as file:
+        writer = ZipWriter(file)
         for entry in sorted(entries, key=lambda entry: entry.path):
             data = entry.read()
-            about = zipfile.ZipInfo(entry.path, _EPOCH)
-            about.create_system = 3  # Unix: the rights are read
-            about.external_attr = (0o100000 | entry.mode) << 16
-            archive.writestr(about, data, zipfile.ZIP_DEFLATED, _LEVEL)
+            writer.add(entry, data)
             files.append(File(entry.path, len(data), sha256(data)))
+        writer.end()
     return _packed(path, files)
 
 

@@ -13,17 +13,19 @@ import hashlib
 import io
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from email.parser import BytesParser
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import cast
 from zlib import error as ZlibError  # noqa: N812
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from gymops.deploy.build.entry import Entry
+from gymops.deploy.build.entry import Entry, Stored
 from gymops.deploy.build.failures import BuildError
 from gymops.deploy.build.patterns import matches
 from gymops.deploy.build.target import ELF, Target
@@ -88,10 +90,18 @@ def _files(wheel: Path) -> Iterator[Entry]:
         path = _installed(member.filename)
         if member.is_dir() or path is None:
             continue
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BuildError(f"{wheel.name}: {member.filename} is packed in a way that Lambda cannot unpack")
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise BuildError(f"{wheel.name}: a path that leads out: {member.filename}")
         mode = member.external_attr >> 16
-        yield Entry(path, partial(_read, archive, member.filename, wheel), bool(mode & stat.S_IXUSR), wheel)
+        yield Entry(
+            path,
+            partial(_read, archive, member.filename, wheel),
+            bool(mode & stat.S_IXUSR),
+            wheel,
+            partial(_stored, archive, member),
+        )
 
 
 def _opened(wheel: Path) -> zipfile.ZipFile:
@@ -116,6 +126,15 @@ def _read(archive: zipfile.ZipFile, name: str, wheel: Path) -> bytes:
         return archive.read(name)
     except (zipfile.BadZipFile, OSError, ZlibError) as error:
         raise _damaged(wheel, error) from None
+
+
+def _stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
+    """The bytes as the wheel has them; its own notes on a file lie before them, of a length of their own."""
+    whole = cast("io.BytesIO", archive.fp).getbuffer()
+    start = member.header_offset
+    name, extra = struct.unpack_from("<2H", whole, start + 26)
+    start += 30 + name + extra
+    return Stored(member.compress_type, bytes(whole[start : start + member.compress_size]))
 
 
 def _damaged(wheel: Path, error: Exception) -> BuildError:

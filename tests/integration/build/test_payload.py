@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from gymops.cli.payload import payload
-from gymops.deploy.build import Built, Places, build_zip
-from gymops.deploy.build.target import ELF
+from gymops.deploy.build import Built, Places, build_image, build_zip
+from gymops.deploy.build.target import ELF, Target
+from tests.integration.build.registries import PROGRAM, docker_registry, push_base, repository
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("real_index")]
 
@@ -41,7 +45,7 @@ def unpacked(built: Built, folder: Path) -> dict[str, str]:
     """Both zips where Lambda has them, and an environment that sees nothing else."""
     for name, at in (("app.zip", "task"), ("layer.zip", "opt")):
         with zipfile.ZipFile(built.folder / name) as archive:
-            archive.extractall(folder / at)
+            archive.extractall(folder / at)  # noqa: S202 - a zip, and ours
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{folder / 'task'}:{folder / 'opt/python'}",
@@ -89,3 +93,44 @@ def test_for_arm64_it_holds_libraries_for_arm64_only(where: Places) -> None:
     assert libraries > 5
     assert built.artefact.unpacked < 250 * 1024 * 1024
     assert build_zip(payload(), "arm64", where).artefact.digest == built.artefact.digest
+
+
+@pytest.mark.skipif(
+    PROGRAM is None, reason="docker-registry is not installed: apt-get install docker-registry"
+)
+def test_its_image_pulled_back_starts_and_serves(where: Places, tmp_path: Path) -> None:
+    host = Target.host()
+    with docker_registry(tmp_path) as at:
+        source = repository(f"{at}/library/base")
+        digest = push_base(source, tmp_path, python=host.python)
+        base, to = repository(f"{at}/library/base@{digest}"), repository(f"{at}/gym")
+        built = build_image(payload(), host.arch, where, base=base, to=to)
+        manifest = json.loads(to.manifest(built.artefact.digest)[0])
+        config = json.loads(to.document(manifest["config"]["digest"]))["config"]
+        for layer in manifest["layers"]:
+            to.download(layer["digest"], tmp_path / "layer")
+            with tarfile.open(tmp_path / "layer") as archive:
+                archive.extractall(tmp_path / "root", filter="data")
+    root = str(tmp_path / "root")
+    environ = dict(line.split("=", 1) for line in config["Env"])
+    environ["PYTHONPATH"] = ":".join(f"{root}{part}" for part in environ["PYTHONPATH"].split(":"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ |= {"GYMOPS_APP_PORT": str(port), "GYMOPS_APP_HOST": "127.0.0.1"}
+    environ |= {"GYMOPS_APP_DATABASE": str(tmp_path / "gym.db"), "HOME": str(tmp_path)}
+    command = [sys.executable, "-S", *config["Entrypoint"][1:]]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, env=environ, cwd=root + config["WorkingDir"], stdout=log, stderr=log
+        )
+        try:
+            for _ in range(300):
+                asked = subprocess.run([*command, "health"], env=environ, cwd=root, check=False, timeout=30)
+                if asked.returncode == 0 or server.poll() is not None:
+                    break
+                time.sleep(0.1)
+            assert asked.returncode == 0, (tmp_path / "log").read_text()
+        finally:
+            server.terminate()
+            server.wait(timeout=30)

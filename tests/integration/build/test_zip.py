@@ -18,6 +18,7 @@ from gymops.deploy import artefact as artefacts
 from gymops.deploy.artefact import ArtefactError
 from gymops.deploy.build import Built, build_zip, wheels
 from gymops.deploy.build.failures import BuildError
+from gymops.deploy.build.zipping import ZipWriter
 from gymops.errors import GateRefused
 from tests.unit.build.making import places, shop, tree, wheel
 
@@ -208,7 +209,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    monkeypatch.setattr(ZipWriter, "end", full)
     with pytest.raises(BuildError, match="no space is left"):
         build_zip(app, "arm64", places(tmp_path))
     assert sorted((tmp_path / "out").rglob("*")) == kept

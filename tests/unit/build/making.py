@@ -35,7 +35,8 @@ def wheel(
     }
     with zipfile.ZipFile(path, "w") as archive:
         for inside, data in held.items():
-            archive.writestr(zipfile.ZipInfo(inside), data)  # with no time: a wheel made twice is the same
+            # With no time: a wheel made twice is the same.
+            archive.writestr(zipfile.ZipInfo(inside), data, zipfile.ZIP_DEFLATED)
     return path
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gymops.deploy.build import limits
+from gymops.deploy.build import limits, unpack, zipping
 from gymops.deploy.build.entry import Entry, under
 from gymops.deploy.build.failures import BuildError
 from gymops.deploy.build.pack import write_layer, write_zip
+from gymops.deploy.build.target import Target
+from tests.unit.build.making import wheel
 
 FILES = [
     Entry("b/run", lambda: b"#!/bin/sh\n", executable=True),
@@ -41,6 +43,27 @@ def test_a_zip_has_the_rights_that_every_account_needs(tmp_path: Path) -> None:
         rights = {one.filename: one.external_attr >> 16 & 0o777 for one in archive.infolist()}
         assert rights == {"a.txt": 0o644, "b/run": 0o755, "b/ü.txt": 0o644}
         assert {one.date_time for one in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.testzip() is None
+        assert archive.read("a.txt") == b"a" * 1000
+
+
+def test_what_a_wheel_compressed_is_not_compressed_again(tmp_path: Path) -> None:
+    path = wheel(tmp_path, "thing", files={"thing/long.txt": b"a" * 100_000, "thing/ü.txt": b"1"})
+    write_zip(tmp_path / "x.zip", unpack.entries([path], Target.of("zip", "arm64", "3.12")))
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive, zipfile.ZipFile(path) as before:
+        assert archive.testzip() is None
+        assert archive.read("thing/long.txt") == b"a" * 100_000
+        assert archive.read("thing/ü.txt") == b"1"
+        packed = archive.getinfo("thing/long.txt")
+        assert packed.compress_size == before.getinfo("thing/long.txt").compress_size < 1000
+        assert "thing-1.0.dist-info/RECORD" in archive.namelist()
+
+
+def test_more_than_a_zip_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipping, "_MOST_FILES", 2)
+    with pytest.raises(BuildError, match="65,534 files") as error:
+        write_zip(tmp_path / "x.zip", FILES)
+    assert error.value.hint
 
 
 def test_a_layer_has_its_folders_no_owner_and_no_time(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_keys_by_their_form_or_their_entropy(line: str) -> None:
     [
         "password = os.environ['DATABASE_PASSWORD_OF_THE_APP']",
         "TOKEN_KEY = 'a-name-of-something-long'",
+        "token_kind = 'access-token-access-token-v2'",
         "secret = 'correct horse battery staple'",
         "hint = 'postgresql://user:password@host/database'",
         "url = f'postgresql://{user}:{password}@{host}/db'",

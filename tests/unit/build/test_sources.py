@@ -74,7 +74,8 @@ def test_caches_tests_and_version_control_never_get_in(tmp_path: Path) -> None:
     tree(
         tmp_path / "app",
         {
-            "shop/tests/test_it.py": "",
+            "shop/tests/helper.py": "",
+            "tests/data/rows.csv": "",
             "shop/test_main.py": "",
             "shop/conftest.py": "",
             "shop/.git/config": "",
