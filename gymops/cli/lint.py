@@ -87,7 +87,8 @@ def _printed(what: str | None, name: str) -> str:
 def _is_file(what: str) -> bool:
     """An architecture is a bare word; what has a path's or a template's look is a file."""
     path = Path(what)
-    return len(path.parts) > 1 or path.suffix in {".yaml", ".yml", ".json", ".template"} or path.is_file()
+    looks = "/" in what or path.suffix in {".yaml", ".yml", ".json", ".template"}
+    return looks or path.is_file()
 
 
 def _show(linted: list[Linted]) -> None:

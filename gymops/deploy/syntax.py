@@ -92,31 +92,45 @@ def parse(text: str, name: str) -> Lines:
             "\t", " "
         )  # JSON may be indented with tabs, YAML not; inside strings they are escaped
     try:
+        _bounded(text, name)
         root = yaml.compose(text, Loader=_Loader)
         if not isinstance(root, MappingNode):
             raise TemplateError(f"{name}: no template: a mapping with Resources is expected", hint=_HINT)
-        return _Reader(name).mapping(root, 0)
+        return _Reader(name).mapping(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise TemplateError(f"{name}:{line}: no YAML: {error.problem or error.context}", hint=_HINT) from None
     except (yaml.YAMLError, ValueError) as error:
         raise TemplateError(f"{name}: no YAML: {error}", hint=_HINT) from None
-    except RecursionError:
-        raise TemplateError(f"{name}: nested too deeply", hint=_HINT) from None
+
+
+def _bounded(text: str, name: str) -> None:
+    """Refuse what composing could not survive: libyaml recurses, and takes the process with it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            why = "CloudFormation takes no aliases (*name); write it out"
+            raise TemplateError(f"{name}:{line}: {why}", hint=_HINT)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEPTH:
+            raise TemplateError(f"{name}:{line}: nested too deeply", hint=_HINT)
 
 
 _HINT = "gymops lint titan-trakr --print shows one that is right"
 
 
 class _Reader:
-    """Turns nodes into data. Each node is met once: a second time would be an alias."""
+    """Turns nodes into data."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._met: set[int] = set()
         self._scalars = SafeConstructor()
 
-    def mapping(self, node: MappingNode, depth: int) -> Lines:
+    def mapping(self, node: MappingNode) -> Lines:
         result = Lines()
         result.lines = {}
         for key, value in node.value:
@@ -126,25 +140,20 @@ class _Reader:
                 self._refuse(key, f"{key.value!r} stands here twice")
             if key.value == "<<":
                 self._refuse(key, "CloudFormation knows no merge keys")
-            result[key.value] = self._value(value, depth + 1)
+            result[key.value] = self._value(value)
             result.lines[key.value] = key.start_mark.line + 1
         return result
 
-    def _value(self, node: Node, depth: int) -> Any:
-        if id(node) in self._met:
-            self._refuse(node, "CloudFormation takes no aliases (*name); write it out")
-        if depth > DEPTH:
-            self._refuse(node, "nested too deeply")
-        self._met.add(id(node))
+    def _value(self, node: Node) -> Any:
         tag = str(node.tag)
         if tag.startswith("!"):
-            return self._intrinsic(node, tag[1:], depth)
-        return self._plain(node, depth)
+            return self._intrinsic(node, tag[1:])
+        return self._plain(node)
 
-    def _intrinsic(self, node: Node, name: str, depth: int) -> Lines:
+    def _intrinsic(self, node: Node, name: str) -> Lines:
         if name not in _SHORT and name not in {"Ref", "Condition"}:
             self._refuse(node, f"CloudFormation knows no !{name}")
-        value = str(node.value) if isinstance(node, ScalarNode) else self._plain(node, depth)
+        value = str(node.value) if isinstance(node, ScalarNode) else self._plain(node)
         if name == "GetAtt" and isinstance(value, str):
             value = value.split(".", 1)
         key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
@@ -152,11 +161,11 @@ class _Reader:
         result.lines = {key: node.start_mark.line + 1}
         return result
 
-    def _plain(self, node: Node, depth: int) -> Any:
+    def _plain(self, node: Node) -> Any:
         if isinstance(node, MappingNode):
-            return self.mapping(node, depth)
+            return self.mapping(node)
         if isinstance(node, SequenceNode):
-            rows = Rows(self._value(item, depth + 1) for item in node.value)
+            rows = Rows(self._value(item) for item in node.value)
             rows.lines = [item.start_mark.line + 1 for item in node.value]
             return rows
         if node.tag == f"{_YAML}null":

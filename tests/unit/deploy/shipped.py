@@ -1,0 +1,81 @@
+"""titan-trakr as tests see it: its stacks put together, and the values of each environment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from gymops.deploy import rules
+from gymops.deploy.evaluate import evaluate
+from gymops.deploy.lint import LATER, _Suppressions
+from gymops.deploy.parameters import complete
+from gymops.deploy.rules import Subject
+from gymops.deploy.syntax import Lines, parse
+from gymops.deploy.template import Architecture, Template, architecture, compose
+
+EVERYTHING_ON: Mapping[str, str] = {
+    "OperationsHandler": "gymops.handler",
+    "CopyVaultArn": "arn:aws:backup:us-east-1:123456789012:backup-vault:copies",
+    "AlertEmail": "someone@example.com",
+}
+"""What an operator adds: without it some resources have no values to compare."""
+
+
+@cache
+def titan() -> Architecture:
+    return architecture("titan-trakr")
+
+
+@cache
+def stack(name: str) -> Template:
+    return compose(titan().stack(name).template)
+
+
+def values(template: Template, environment: str) -> dict[str, str]:
+    """Every parameter of a stack in an environment, as a deploy would give them."""
+    given = {**LATER, **EVERYTHING_ON, **titan().environments[environment]}
+    known = {name: value for name, value in given.items() if name in template.parameters}
+    return complete(template, known, whose=environment)
+
+
+def subject(template: Template) -> Subject:
+    names = [name for name in ("staging", "prod") if "Environment" in template.parameters]
+    return Subject(template, {name: values(template, name) for name in names} or {"prod": {}})
+
+
+def found(template: Template) -> set[tuple[str, str]]:
+    """What our rules find that has no reason beside it, as (code, resource); flaws of the reasons too."""
+    suppressions = _Suppressions(template)
+    result = {
+        (code, str(one.path[1]))
+        for code, rule in rules.every().items()
+        for one in rule(subject(template))
+        if not suppressions.cover(code, one.path, one.what)
+    }
+    return result | {(code, str(one.path[1])) for code, one in suppressions.flaws() if code != "G062"}
+
+
+def written(text: str) -> Template:
+    """A template from a test's own text."""
+    return Template("test.yaml", parse(text, "test.yaml"))
+
+
+def changed(template: Template) -> Template:
+    """A copy to change."""
+    return Template(template.name, copy.deepcopy(template.body), template.origin)
+
+
+def value(template: Template, path: str, environment: str) -> Any:
+    """What stands at ``Resource.Property.0.Name`` in an environment.
+
+    Raises:
+        LookupError: nothing does.
+    """
+    name, _, rest = path.partition(".")
+    body = template.body["Resources"][name]
+    here = evaluate(body.get("Properties", Lines()), template, values(template, environment))
+    for step in rest.split("."):
+        here = here[int(step)] if isinstance(here, list) else here[step]
+    return here

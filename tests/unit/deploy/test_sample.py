@@ -1,0 +1,68 @@
+"""The gymops.toml of an architecture is documentation, example, and read by gymops itself."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gymops import config
+from gymops.cli.init import write
+from gymops.deploy import sample
+from gymops.errors import ConfigError
+from tests.unit.deploy.shipped import stack, titan
+
+
+def test_it_is_read_back_with_the_parameters_of_each_environment(tmp_path: Path) -> None:
+    file = write(tmp_path / "gymops.toml", "titan-trakr")
+    read = config.load(file, environ={})
+    assert read.architecture == "titan-trakr"
+    assert read.parameters == titan().environments
+    assert list(read.parameters) == ["local", "staging", "prod"]
+
+
+def test_every_parameter_is_explained_in_every_environment() -> None:
+    text = sample.settings(titan())
+    for name in stack("app").parameters:
+        assert len(re.findall(rf"^#?{name} = ", text, re.MULTILINE)) == 3, name
+
+
+def test_what_is_commented_out_is_the_default() -> None:
+    text = re.sub(r"^#(\w+ = )", r"\1", sample.settings(titan()), flags=re.MULTILINE)
+    written = tomllib.loads(text)["environments"]["prod"]["parameters"]
+    defaults = {name: str(one.get("Default", "")) for name, one in stack("app").parameters.items()}
+    assert written == {**defaults, **titan().environments["prod"]}
+
+
+def test_lines_fit_the_screen() -> None:
+    assert max(map(len, sample.settings(titan()).splitlines())) <= 132
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:
+    file = tmp_path / "gymops.toml"
+    with pytest.raises(ConfigError, match="no architecture"):
+        write(file, "unknown")
+    assert not file.exists()
+    file.write_text("# mine\n")
+    with pytest.raises(ConfigError, match="not overwritten"):
+        write(file, "titan-trakr")
+    assert file.read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("architecture = 1", "a text is expected"),
+        ("[environments.prod.parameters]\nSize = 5", "Size: a text is expected"),
+        ("[environments.prod]\nparameters = 5", "a table is expected"),
+        ("[environments.prod]\nparameter = 5", "unknown key 'parameter'"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "gymops.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, environ={})
+    assert message in caught.value.message

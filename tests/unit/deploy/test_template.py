@@ -1,0 +1,226 @@
+"""Parts put together, and what architectures hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gymops.app import container, settings
+from gymops.deploy import template as templates
+from gymops.deploy.evaluate import evaluate
+from gymops.deploy.syntax import TemplateError
+from gymops.deploy.template import Place, Stack, architecture, compose, names
+from gymops.errors import ConfigError
+from tests.unit.deploy.shipped import stack, titan, values
+
+
+def put(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder / "main.yaml"
+
+
+PART = "Resources:\n\n  Topic:\n    Type: AWS::SNS::Topic\n"
+
+
+def test_parts_become_one_template_that_knows_their_lines(tmp_path: Path) -> None:
+    main = "Description: all\nParts: [part.yaml]\nResources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
+    made = compose(put(tmp_path, main=main, part=PART))
+    assert json.loads(made.text) == made.body
+    assert set(made.body) == {"Description", "Resources"}
+    assert [(one.name, one.kind) for one in made.resources()] == [
+        ("Queue", "AWS::SQS::Queue"),
+        ("Topic", "AWS::SNS::Topic"),
+    ]
+    assert made.where(("Resources", "Topic", "Type")) == Place(str(tmp_path / "part.yaml"), 4)
+    assert made.where(("Resources", "Queue", "Type", "deeper")) == Place(str(tmp_path / "main.yaml"), 5)
+
+
+@pytest.mark.parametrize(
+    ("main", "part", "why"),
+    [
+        ("Parts: [part.yaml]\n" + PART, PART, "Topic stands in"),
+        ("Parts: [part.yaml, other.yaml]", PART, "other.yaml: no such file"),
+        ("Parts: [part.yaml]", "Description: a part", "a part has no 'Description'"),
+        ("Parts: part.yaml", PART, "Parts is a list of files"),
+        ("Parts: [part.yaml]", "Resources: [", "no YAML"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(tmp_path: Path, main: str, part: str, why: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        compose(put(tmp_path, main=main, part=part))
+    assert why in caught.value.message
+
+
+def test_parts_that_are_too_much_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "LARGEST", 100)
+    topics = "".join(f"  Topic{n}: {{Type: AWS::SNS::Topic}}\n" for n in range(2))
+    main = put(
+        tmp_path,
+        main="Parts: [part.yaml]\nResources:\n  T: {Type: AWS::SNS::Topic}\n",
+        part=f"Resources:\n{topics}",
+    )
+    with pytest.raises(TemplateError, match="put together, and CloudFormation takes 100"):
+        compose(main)
+
+
+def test_an_unknown_architecture_is_refused_with_the_list() -> None:
+    with pytest.raises(ConfigError, match="did you mean titan-trakr") as caught:
+        architecture("titan-tracker")
+    assert caught.value.hint == f"known architectures: {', '.join(names())}"
+    with pytest.raises(ConfigError, match="no architecture"):
+        architecture("../shared")
+
+
+@pytest.mark.parametrize(
+    ("needs", "given", "wanted"),
+    [
+        (None, {}, True),
+        ("Domain", {}, False),
+        ("Domain", {"Domain": ""}, False),
+        ("Domain", {"Domain": "a.example"}, True),
+        ("LongTermBackups=true", {"LongTermBackups": "false"}, False),
+        ("LongTermBackups=true", {"LongTermBackups": "true"}, True),
+    ],
+)
+def test_a_stack_is_made_where_it_is_needed(needs: str | None, given: dict[str, str], wanted: bool) -> None:
+    one = Stack("x", Path("x.yaml"), "us-east-1", "environment", needs)
+    assert one.wanted(given) is wanted
+
+
+def test_every_environment_names_each_of_its_parameters_rightly() -> None:
+    for environment in ("local", "staging", "prod"):
+        assert values(stack("app"), environment)["Environment"] == environment
+
+
+def test_the_same_parameters_are_set_in_staging_and_prod() -> None:
+    """What one sets and the other forgets would differ by accident."""
+    windows = {"DatabaseBackupWindow", "DatabaseMaintenanceWindow"}  # prod's are the defaults
+    environments = titan().environments
+    assert set(environments["staging"]) - windows == set(environments["prod"])
+
+
+def test_every_parameter_is_used() -> None:
+    for one in titan().stacks:
+        template = stack(one.name)
+        rest = json.dumps({key: value for key, value in template.body.items() if key != "Parameters"})
+        unused = [
+            name
+            for name in template.parameters
+            if f'{{"Ref": "{name}"}}' not in rest and f"${{{name}}}" not in rest
+        ]
+        shared = {"Domain", "DomainZoneId", "SecondDomainZoneId", "ThirdDomainZoneId"}
+        assert set(unused) <= shared, one.name
+
+
+def test_an_output_is_a_parameter_of_a_later_stack_by_its_name() -> None:
+    """``stacks.toml`` says so; these are the ones there are."""
+    given: set[str] = set()
+    taken: set[tuple[str, str]] = set()
+    for one in titan().stacks:
+        template = stack(one.name)
+        taken |= {(one.name, name) for name in template.parameters if name in given}
+        given |= set(template.body.get("Outputs", {}))
+    assert taken == {("app", "CertificateArn"), ("app", "CopyVaultArn"), ("edge", "DistributionId")}
+
+
+def test_the_function_is_told_what_the_payload_reads() -> None:
+    """Of what it is told, the payload does not read how to prove itself by IAM yet."""
+    told = stack("app").body["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    known = {*container.VARIABLES, *settings.VARIABLES}
+    assert set(told) - known <= {"GYMOPS_APP_DATABASE_AUTH", "GYMOPS_APP_DATABASE_USER"}
+    assert {"GYMOPS_APP_PASSCODE_ARN", "GYMOPS_APP_SESSION_SECRET_ARN"} <= set(told)
+
+
+def test_no_live_image_expires() -> None:
+    policy = json.loads(
+        stack("base").body["Resources"]["Repository"]["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
+    )
+    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
+
+
+def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
+    body = stack("app").body["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    cells = [(w["x"] + x, w["y"] + y) for w in widgets for x in range(w["width"]) for y in range(w["height"])]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '[{"ParameterKey": "A"}]',
+        '[{"ParameterKey": "A", "ParameterValue": 1}]',
+        "no JSON",
+        '[{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "A", "ParameterValue": "2"}]',
+    ],
+)
+def test_a_parameter_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "prod.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="no list of parameters"):
+        templates.parameter_file(file)
+
+
+def made(**given: str) -> set[str]:
+    """The resources of the app's stack that these parameters make."""
+    app = stack("app")
+    parameters = {
+        **values(app, "local"),
+        "OperationsHandler": "",
+        "AlertEmail": "",
+        "CopyVaultArn": "",
+        **given,
+    }
+    return {
+        one.name
+        for one in app.resources()
+        if "Condition" not in one.body
+        or evaluate({"Condition": one.body["Condition"]}, app, parameters) is True
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "less"),
+    [
+        (
+            {"Nat": "true"},
+            {"NatGateway", "NatAddress", "NatRoute"},
+            {"SecretsEndpoint", "EndpointSecurityGroup"},
+        ),
+        (
+            {"DatabaseProxy": "true"},
+            {"Proxy", "ProxyTargets", "ProxyRole", "ProxySecurityGroup", "ProxyAlarm"},
+            set(),
+        ),
+        ({"OffHours": "true"}, {"StopDatabase", "StartDatabase"}, set()),
+        ({"AlertEmail": "a@example.com"}, {"AlertByEmail"}, set()),
+        ({"AlertPhone": "+14155550100"}, {"AlertByPhone"}, set()),
+        ({"SlackWorkspaceId": "T1", "SlackChannelId": "C1"}, {"AlertBySlack", "SlackRole"}, set()),
+        ({"ImageUri": "", "CodeBucket": "b", "CodeKey": "k", "LayerKey": "l"}, {"Layer"}, set()),
+        ({"CopyVaultArn": "arn"}, {"BackupCopyAlarm"}, set()),
+        (
+            {"OperationsHandler": "a.b"},
+            {"DatabaseFunction", "DatabaseFunctionRole", "OperationsFunction", "OperationsRole"}
+            | {"OperationsLogs", "AuditSchedule", "RestoreTestSchedule"},
+            set(),
+        ),
+        (
+            {"CertificateArn": "arn", "Domain": "a.example", "DomainZoneId": "Z1", "Www": "true"},
+            {"DomainRecord4", "DomainRecord6", "WwwRecord4", "WwwRecord6"},
+            set(),
+        ),
+        ({"CertificateArn": "arn", "Domain": "a.example"}, set(), set()),
+    ],
+)
+def test_a_parameter_switches_these_resources_and_no_others(
+    given: dict[str, str], more: set[str], less: set[str]
+) -> None:
+    before, after = made(), made(**given)
+    assert (after - before, before - after) == (more, less)
