@@ -95,13 +95,17 @@ def _build(
         settings.environ,
         output.note,
     )
+    host = Target.host() if arch == "host" else None
+    if host and python not in (None, host.python):
+        raise ConfigError(
+            f"--arch host is Python {host.python}, and --python says {python}", hint="leave --python out"
+        )
     if kind == "zip":
         if base or push or tool:
             raise ConfigError("--base, --push and --with are for images", hint="add --kind image")
-        return build.build_zip(app, None if arch == "host" else arch, places, python=python)
-    if arch == "host":
-        host = Target.host()
-        arch, python = host.arch, python or host.python
+        return build.build_zip(app, None if host else arch, places, python=python)
+    if host:
+        arch, python = host.arch, host.python
     named = base or app.base
     if not named:
         raise ConfigError(

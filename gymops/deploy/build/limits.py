@@ -11,8 +11,6 @@ DIRECT = 50 * 1024 * 1024
 """Bytes of a zip that can be sent in the call itself; a larger one goes by way of S3."""
 UNPACKED = 250 * 1024 * 1024
 """Bytes of function and layers together, once unpacked."""
-IMAGE = 10 * 1024**3
-"""Bytes of an image, unpacked."""
 
 
 def check_zip(packed: Sequence[Packed]) -> list[str]:

@@ -14,6 +14,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,13 +64,14 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
     ) -> None:
         self.where = where
         self._clock = clock
-        self._timeout = timeout
         self._attempts = attempts
         address = urlsplit(where.address)
         oras.logger.setup_logger(quiet=True)
         oras.logger.logger.set_level(logging.CRITICAL + 1)  # what is worth telling is in our errors
         super().__init__(hostname=address.netloc, insecure=address.scheme == "http")
         self._container = oras.container.Container(f"{address.netloc}/{where.repository}")
+        # Also where oras asks for a token.
+        self.session.request = partial(self.session.request, timeout=(10.0, timeout))
         self._known = False  # how the registry wants to be asked
         self._sign_in(credentials)
         self._known = True
@@ -186,13 +188,12 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
     ) -> requests.Response:
         ours = urlsplit(url).netloc == self.hostname
         head = {**(headers or {}), **(self._authorization() if ours else {})}
-        timeout = (10.0, self._timeout)
-        answer: requests.Response = self.session.request(method, url, headers=head, timeout=timeout, **rest)
+        answer: requests.Response = self.session.request(method, url, headers=head, **rest)
         if self._known and answer.status_code == 401 and ours and "Www-Authenticate" in answer.headers:
             # A token is for one action on one repository: ask for one that fits.
             changed, again = self.auth.authenticate_request(answer, dict(headers or {}), refresh=True)
             if again:
-                answer = self.session.request(method, url, headers=changed, timeout=timeout, **rest)
+                answer = self.session.request(method, url, headers=changed, **rest)
         return answer
 
     def _authorization(self) -> dict[str, str]:

@@ -62,6 +62,7 @@ def test_an_app_of_ones_own_by_gymops_toml(app: Path) -> None:
         (["--kind", "image", "--base", "A b"], 2, "names no image"),
         (["--kind", "image", "--base", "127.0.0.1:9/base"], 1, "cannot be reached"),
         (["--python", "3.9"], 2, "a Python of 3.11 or later"),
+        (["--arch", "host", "--python", "3.99"], 2, "and --python says 3.99"),
         (["--arch", "mips"], 2, "Invalid value"),
         (["no-such-architecture"], 2, "no-such-architecture"),
         (["--out", "/proc/nowhere"], 1, "/proc/nowhere"),

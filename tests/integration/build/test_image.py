@@ -114,6 +114,11 @@ def test_without_a_push_it_is_a_whole_oci_layout(base: str, tmp_path: Path) -> N
     assert len(list((built.folder / "blobs/sha256").iterdir())) == 4
     assert artefacts.verify(built.folder) == built.artefact
     assert not list(built.folder.rglob("layer"))
+    ours = built.folder / artefacts.location("image", built.artefact.blob("layer"))
+    ours.rename(tmp_path / "away")
+    with pytest.raises(artefacts.ArtefactError, match="No such file"):
+        artefacts.verify(built.folder)
+    (tmp_path / "away").rename(ours)
     if skopeo := shutil.which("skopeo"):
         done = subprocess.run(
             [skopeo, "inspect", f"oci:{built.folder}"], capture_output=True, text=True, check=True, timeout=60

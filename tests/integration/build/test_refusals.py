@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gymops.deploy.artefact import Blob, canonical, sha256
-from gymops.deploy.build import build_image
+from gymops.deploy.build import build_image, push
 from gymops.deploy.build.failures import BuildError, RegistryError
 from tests.integration.build.registries import FastClock, Request, layer, misbehaving, repository
 from tests.unit.build.making import places, shop
@@ -147,6 +147,41 @@ def test_a_token_is_asked_for_each_kind_of_use() -> None:
         where.manifest("latest")
         where.do_request(f"http://{server.host}/v2/a/b/manifests/x", "PUT", data=b"{}")
     assert ["pull" in granted[0], "push" in granted[1]] == [True, True]
+
+
+def test_an_upload_that_the_registry_lost_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"data")
+    begun: list[str] = []
+    ended: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        if request.method == "POST":
+            begun.append(request.path)
+            return 202, {"Location": f"/upload/{len(begun)}"}, b""
+        if request.method == "PUT" and request.path.startswith("/upload/1"):
+            ended.append(request.path)
+            return (503 if len(ended) == 1 else 404), {}, b""
+        return GOOD
+
+    with misbehaving(answer) as server:
+        push._send(Blob("x", sha256(b"data"), 4, 0), tmp_path / "blob", repository(f"{server.host}/a/b"))
+    assert (len(begun), len(ended)) == (2, 2)
+
+
+def test_a_token_s_server_that_does_not_answer() -> None:
+    enough = threading.Event()
+
+    def answer(request: Request) -> Answer:
+        if request.path.startswith("/token"):
+            enough.wait(20)
+        return 401, {"Www-Authenticate": f'Bearer realm="http://{server.host}/token",service="s"'}, b""
+
+    with misbehaving(answer) as server:
+        try:
+            with pytest.raises(RegistryError, match="did not answer in time"):
+                repository(f"{server.host}/a/b", timeout=0.1, attempts=2).manifest("latest")
+        finally:
+            enough.set()
 
 
 def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> None:

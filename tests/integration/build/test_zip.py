@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -114,6 +116,8 @@ def test_the_record_says_what_it_is_and_is_checked(tmp_path: Path) -> None:
         "python/greeting/__init__.py",
     ]
     assert found.commit is None
+    plain = hashlib.sha256((built.folder / "app.zip").read_bytes()).digest()
+    assert found.blob("app.zip").code_sha256 == base64.b64encode(plain).decode()
     (built.folder / "app.zip").write_bytes(b"other")
     with pytest.raises(ArtefactError, match=r"app.zip: is not what was built"):
         artefacts.verify(built.folder)
