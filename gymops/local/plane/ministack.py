@@ -81,6 +81,12 @@ INTERFACES: dict[str, dict[str, str]] = {
         "handle_function_url_request": "url_id, method, path, headers, body, query_params, resolved,"
         " source_ip",
     },
+    _SERVICES + "backup": {
+        "_vaults": _MAPPING,
+        "_plans": _MAPPING,
+        "_selections": _MAPPING,
+        "handle_request": "method, path, headers, body_bytes, query_params",
+    },
     _SERVICES + "apigateway": {
         "_apis": _MAPPING,
         "_create_api": "data",

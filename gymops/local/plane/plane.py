@@ -8,6 +8,10 @@ import time
 from typing import Any
 
 from gymops.local.plane import ministack
+from gymops.local.plane.backup.api import BackupApi
+from gymops.local.plane.backup.jobs import Jobs
+from gymops.local.plane.backup.schedule import BackupSchedule
+from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.calls import Calls
 from gymops.local.plane.context import Context
 from gymops.local.plane.control import Control
@@ -52,6 +56,10 @@ class Plane:
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )
+        vaults = Vaults(self._context, self._snapshots, store)
+        jobs = Jobs(self._context, vaults, self._instances, self._snapshots, store)
+        self._backup = BackupApi(vaults, jobs, store)
+        self._backup_schedule = BackupSchedule(vaults, jobs, self._instances, store)
         self._resuming: list[threading.Thread] = []
 
     def install(self) -> Plane:
@@ -64,6 +72,7 @@ class Plane:
             self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
         self._proxies.install()
+        self._backup.install()
         self._rotation.install()
         self._execution.install()
         self._addresses.install()
@@ -81,6 +90,8 @@ class Plane:
     def _tick(self) -> None:
         self._schedule.tick()
         self._rotation.look()
+        self._backup_schedule.tick()
+        self._saver.save()
 
     def _rotate_master(self, secret: str) -> bool:
         """A secret that RDS manages: its instance gets a new password."""
@@ -97,6 +108,7 @@ class Plane:
                 self._addresses.catch_up()
                 self._proxies.catch_up()
                 self._rotation.look()
+                self._backup_schedule.tick()
             time.sleep(1)
 
     def _resume(self, data: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""AWS Backup acting on real databases: jobs, recovery points, copies, restores, restore tests, vault lock."""
