@@ -224,3 +224,18 @@ def test_a_parameter_switches_these_resources_and_no_others(
 ) -> None:
     before, after = made(), made(**given)
     assert (after - before, before - after) == (more, less)
+
+
+def test_every_function_in_the_vpc_reaches_the_database_and_its_secrets() -> None:
+    app = stack("app")
+    body = app.body["Resources"]
+    functions = [one for one in app.resources("AWS::Lambda::Function") if "VpcConfig" in one.properties]
+    groups = [one.properties["VpcConfig"]["SecurityGroupIds"][0]["Fn::GetAtt"][0] for one in functions]
+    assert sorted(groups) == ["FunctionSecurityGroup", "OperationsSecurityGroup"]
+    for name in ("EndpointSecurityGroup", "DatabaseSecurityGroup"):
+        entries = evaluate(
+            body[name]["Properties"]["SecurityGroupIngress"],
+            app,
+            {**values(app, "staging"), **{group: group for group in groups}},
+        )
+        assert sorted(entry["SourceSecurityGroupId"] for entry in entries) == sorted(groups), name
