@@ -48,6 +48,11 @@ PARTS = (
     ),
     Part("Lambda function URLs", Kind.REAL, "each on a port of its own; no TLS, no signature checked"),
     Part("Lambda alias weights", Kind.REAL, "requests are split by chance, as on AWS"),
+    Part(
+        "AWS Backup", Kind.REAL,
+        "of RDS instances: jobs, recovery points, copies, restores, restore tests, plans and vault locks; no"
+        " start window and no clash with RDS's own window, everything is kept warm",
+    ),
     Part("Secrets Manager", Kind.REAL, "values and versions; a rotation runs its function's four steps"),
     Part("RDS Proxy", Kind.REAL, "its address forwards to the instance; no pooling, no pinning, no TLS"),
     Part("CloudFormation", Kind.REAL, "create, update, replace, roll back, change sets, exports, nesting"),

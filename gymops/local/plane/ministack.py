@@ -92,6 +92,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_create_api": "data",
         "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
     },
+    _SERVICES + "cloudformation": {"_stacks": _MAPPING, "load_persisted_state": "data"},
     _CFN + "provisioners": {
         "_RESOURCE_HANDLERS": _MAPPING,
         "_rds_db_instance_create": "logical_id, props, stack_name",

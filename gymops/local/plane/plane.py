@@ -77,6 +77,7 @@ class Plane:
         self._execution.install()
         self._addresses.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
+        self._stacks.fail_interrupted()
         return self
 
     def around(self, app: App) -> App:
@@ -97,7 +98,7 @@ class Plane:
         """A secret that RDS manages: its instance gets a new password."""
         for record in records.instances().values():
             if record.get("MasterUserSecret", {}).get("SecretArn") == secret:
-                self._instances.rotate_master(record)
+                self._instances.passwords.rotate(record)
                 return True
         return False
 

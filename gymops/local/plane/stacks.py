@@ -42,6 +42,25 @@ class Stacks:
             lambda original: lambda kind: bool(delay) or kind in self._ours or original(kind),
         )
 
+    def fail_interrupted(self) -> None:
+        """What a killed emulator left in progress goes on nowhere: say so when it is loaded again."""
+        service = ministack.service("cloudformation")
+
+        def loading(original: Callable[[Any], None]) -> Callable[[Any], None]:
+            def load(data: Any) -> None:
+                original(data)
+                for stack in service._stacks._data.values():
+                    status = str(stack.get("StackStatus", ""))
+                    if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+                        stack["StackStatus"] = status.replace("_CLEANUP", "").replace(
+                            "_IN_PROGRESS", "_FAILED"
+                        )
+                        stack["StackStatusReason"] = "The local AWS was ended during the operation"
+
+            return load
+
+        ministack.wrap(service, "load_persisted_state", loading)
+
 
 def _slow(handler: Callable[..., Any], delay: float) -> Callable[..., Any]:
     def slowly(*arguments: Any) -> Any:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import threading
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,6 +17,7 @@ from gymops.local.plane import ministack, postgres
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault, not_found, wrong_state
 from gymops.local.plane.rds import records
+from gymops.local.plane.rds.passwords import Passwords
 from gymops.local.plane.rds.records import OURS, Record, instances
 
 Request = dict[str, Any]
@@ -45,6 +44,7 @@ class Instances:
         self._context = context
         self._keep = keep
         self._making = threading.Lock()
+        self.passwords = Passwords(context)
 
     def create(self, request: Request) -> Record:
         """A new instance with a server of its own.
@@ -65,7 +65,7 @@ class Instances:
                 "You can't specify MasterUserPassword when ManageMasterUserPassword is enabled.",
             )
         if not managed:
-            _check_password(password)
+            self.passwords.check(password)
         record = self.register(request)
         secret = password or records.new_password()
 
@@ -77,8 +77,8 @@ class Instances:
                 self.begin_backups(record)
 
         if managed:
-            self._manage_password(record, secret, request.get("MasterUserSecretKmsKeyId"))
-        return self._pass(record, "creating", make, "available")
+            self.passwords.keep(record, secret, request.get("MasterUserSecretKmsKeyId"))
+        return self.through(record, "creating", make, "available")
 
     def register(self, request: Request) -> Record:
         """The record of a new instance, in state ``creating``, with an address and folders.
@@ -117,15 +117,7 @@ class Instances:
         record = records.instance(identifier)
         self._expect(record, "available", "stopped")
         _check_groups(request)
-        if request.get("MasterUserPassword"):
-            if record.get("MasterUserSecret"):
-                raise Fault("InvalidParameterCombination", "The password is managed in Secrets Manager.")
-            _check_password(request["MasterUserPassword"])
-            self._need_running(record)
-            postgres.set_password(
-                self._database(record), record["MasterUsername"], request["MasterUserPassword"]
-            )
-        self._modify_secret(record, request)
+        self.passwords.modify(record, request)
         now = bool(request.get("ApplyImmediately"))
         pending = dict(record.get("PendingModifiedValues") or {})
         archived = bool(record["BackupRetentionPeriod"])
@@ -148,7 +140,7 @@ class Instances:
             ]
         if request.get("NewDBInstanceIdentifier"):
             record = self._rename(record, str(request["NewDBInstanceIdentifier"]).lower())
-        return self._pass(
+        return self.through(
             record, "modifying", lambda: self._apply(record, archived), record["DBInstanceStatus"]
         )
 
@@ -157,7 +149,7 @@ class Instances:
         record = records.instance(identifier)
         self._expect(record, "available")
         database = self._database(record)
-        return self._pass(
+        return self.through(
             record, "stopping", lambda: _drop(postgres.stop(database, clock=self._clock)), "stopped"
         )
 
@@ -165,7 +157,7 @@ class Instances:
         """Start a stopped server."""
         record = records.instance(identifier)
         self._expect(record, "stopped")
-        return self._pass(record, "starting", lambda: self.bring_up(record), "available")
+        return self.through(record, "starting", lambda: self.bring_up(record), "available")
 
     def reboot(self, identifier: str) -> Record:
         """Restart the server; static parameters take effect."""
@@ -177,7 +169,7 @@ class Instances:
             self.apply_parameters(record, restart=True)
             self.bring_up(record)
 
-        return self._pass(record, "rebooting", again, "available")
+        return self.through(record, "rebooting", again, "available")
 
     def check_deletable(self, identifier: str) -> Record:
         """The instance, if it may be deleted.
@@ -207,12 +199,11 @@ class Instances:
             shutil.rmtree(database.home, ignore_errors=True)
             if not keep_backups:
                 self._backups(record).drop()
-            if record.get("MasterUserSecret"):
-                self._drop_secret(record)
+            self.passwords.drop_secret(record)
             records.rds()._tags.pop(record["DBInstanceArn"], None)
             instances().pop(record["DBInstanceIdentifier"], None)
 
-        return self._pass(record, "deleting", remove, "deleted")
+        return self.through(record, "deleting", remove, "deleted")
 
     def begin_backups(self, record: Record) -> None:
         """Take the base backup from which on the instance can be restored to any time."""
@@ -304,50 +295,8 @@ class Instances:
         instances()[name] = record
         return record
 
-    def _modify_secret(self, record: Record, request: Request) -> None:
-        managed = request.get("ManageMasterUserPassword")
-        if managed is True and not record.get("MasterUserSecret"):
-            self._need_running(record)
-            password = records.new_password()
-            postgres.set_password(self._database(record), record["MasterUsername"], password)
-            self._manage_password(record, password, request.get("MasterUserSecretKmsKeyId"))
-        elif managed is False and record.get("MasterUserSecret"):
-            if not request.get("MasterUserPassword"):
-                raise Fault("InvalidParameterCombination", "MasterUserPassword is required.")
-            self._drop_secret(record)
-        if request.get("RotateMasterUserPassword"):
-            self.rotate_master(record)
-
-    def rotate_master(self, record: Record) -> None:
-        """A new password for a master user whose secret RDS manages."""
-        if not record.get("MasterUserSecret"):
-            raise Fault("InvalidParameterCombination", "The password is not managed in Secrets Manager.")
-        self._need_running(record)
-        password = records.new_password()
-        postgres.set_password(self._database(record), record["MasterUsername"], password)
-        secrets = ministack.service("secretsmanager")
-        _, secret = secrets._resolve(record["MasterUserSecret"]["SecretArn"])
-        secrets._publish_new_version(secret, secret_string=_secret_text(record, password))
-
-    def _manage_password(self, record: Record, password: str, key: str | None) -> None:
-        secrets = ministack.service("secretsmanager")
-        arn, _ = secrets._store_new_secret(
-            f"rds!db-{uuid.uuid4()}",
-            secret_string=_secret_text(record, password),
-            description=f"Secret associated with primary RDS DB instance: {record['DBInstanceArn']}",
-            kms_key_id=key,
-            tags=[{"Key": "aws:rds:primaryDBInstanceArn", "Value": record["DBInstanceArn"]}],
-        )
-        record["MasterUserSecret"] = {"SecretArn": arn, "SecretStatus": "active", "KmsKeyId": key or ""}
-
-    def _drop_secret(self, record: Record) -> None:
-        secrets = ministack.service("secretsmanager")
-        key, secret = secrets._resolve(record.pop("MasterUserSecret")["SecretArn"])
-        if secret:
-            secrets._purge_secret(key, secret)
-
-    def _pass(self, record: Record, through: str, work: Callable[[], None], then: str) -> Record:
-        """Do it, and let the instance pass through its states; returns it as it is on the way."""
+    def through(self, record: Record, through: str, work: Callable[[], None], then: str) -> Record:
+        """Do the work, and let the instance pass through its states; returns it as it is on the way."""
         record["DBInstanceStatus"] = through
         self._keep()
         shown = dict(record)
@@ -366,7 +315,7 @@ class Instances:
         if self._context.settings.delay == 0:
             finish()
         else:
-            ministack.background(lambda: self._later(finish), f"rds-{through}")
+            ministack.background(lambda: self.later(finish), f"rds-{through}")
         return shown
 
     def settle(self, record: Record) -> None:
@@ -381,16 +330,14 @@ class Instances:
             reason = record[OURS].get("reason", "")
             raise Fault("InternalFailure", f"{record['DBInstanceIdentifier']} failed: {reason}", 500)
 
-    def _later(self, work: Callable[[], None]) -> None:
+    def later(self, work: Callable[[], None]) -> None:
+        """Do it after the set delay."""
         self._clock.sleep(self._context.settings.delay)
         work()
 
     def _expect(self, record: Record, *states: str) -> None:
         if record["DBInstanceStatus"] not in states:
             raise wrong_state(record["DBInstanceIdentifier"], record["DBInstanceStatus"], *states)
-
-    def _need_running(self, record: Record) -> None:
-        self._expect(record, "available")
 
     def _database(self, record: Record) -> postgres.Database:
         return records.database(self._context, record)
@@ -414,15 +361,6 @@ def _check_engine(request: Request) -> None:
         raise Fault("InvalidParameterValue", f"The local AWS offers the engine postgres only, not {engine}")
 
 
-def _check_password(password: str | None) -> None:
-    if not password or len(password) < 8 or set(password) & set('/"@ '):
-        raise Fault(
-            "InvalidParameterValue",
-            "The parameter MasterUserPassword is not a valid password. It must be at least 8 characters"
-            ' and hold no "/", "@", \'"\' or space.',
-        )
-
-
 def _check_groups(request: Request) -> None:
     group = request.get("DBParameterGroupName")
     if group and not group.startswith("default.") and group not in records.rds()._param_groups:
@@ -430,10 +368,6 @@ def _check_groups(request: Request) -> None:
     subnets = request.get("DBSubnetGroupName")
     if subnets and subnets != "default" and subnets not in records.rds()._subnet_groups:
         raise not_found("DBSubnetGroupNotFoundFault", "DBSubnetGroup", subnets)
-
-
-def _secret_text(record: Record, password: str) -> str:
-    return json.dumps({"username": record["MasterUsername"], "password": password})
 
 
 def _typed(old: Any, new: Any) -> Any:

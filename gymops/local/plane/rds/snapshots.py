@@ -152,7 +152,7 @@ class Snapshots:
             postgres.copy_data(records.data_of(self._context, origin), database.data)
             self._open(record, request)
 
-        return self._instances._pass(record, "creating", put_back, "available")
+        return self._instances.through(record, "creating", put_back, "available")
 
     def restore_to_time(self, source: Record, moment: datetime | None, request: Request) -> Record:
         """A new instance with exactly the commits before the first one past ``moment``; None: the latest.
@@ -186,16 +186,13 @@ class Snapshots:
             self._open(record, request)
             record[OURS].pop("recovery")
 
-        return self._instances._pass(record, "creating", put_back, "available")
+        return self._instances.through(record, "creating", put_back, "available")
 
     def _open(self, record: Record, request: Request) -> None:
         self._instances.bring_up(record)
         self._instances.apply_parameters(record, restart=True)
         if request.get("ManageMasterUserPassword"):
-            password = records.new_password()
-            database = records.database(self._context, record)
-            postgres.set_password(database, record["MasterUsername"], password)
-            self._instances._manage_password(record, password, request.get("MasterUserSecretKmsKeyId"))
+            self._instances.passwords.take_over(record, request.get("MasterUserSecretKmsKeyId"))
         if record["BackupRetentionPeriod"]:
             self._instances.begin_backups(record)
 
@@ -241,7 +238,7 @@ class Snapshots:
         if self._context.settings.delay == 0:
             finish()
         else:
-            ministack.background(lambda: self._instances._later(finish), "snapshot")
+            ministack.background(lambda: self._instances.later(finish), "snapshot")
         return shown
 
 
