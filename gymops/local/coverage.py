@@ -74,6 +74,33 @@ PARTS = (
 )  # fmt: skip
 
 
+_REAL_TYPES = frozenset({
+    "AWS::ApiGatewayV2::Api", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault", "AWS::Lambda::Alias",
+    "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Url", "AWS::Lambda::Version",
+    "AWS::RDS::DBInstance", "AWS::RDS::DBParameterGroup", "AWS::SecretsManager::Secret",
+    "AWS::Backup::BackupSelection", "AWS::Backup::RestoreTestingPlan", "AWS::Backup::RestoreTestingSelection",
+    "AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup", "AWS::SecretsManager::RotationSchedule",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A CloudFormation resource type on the local AWS."""
+
+    name: str
+    kind: Kind
+    ours: bool
+    """Registered by gymops: the emulator itself refuses it."""
+
+
+def resource_type(name: str) -> ResourceType:
+    """How far a type is there. One that neither the emulator nor we know is refused when a stack names it."""
+    from gymops.local.plane.types.all import KINDS
+
+    ours = name in {kind.name for kind in KINDS}
+    return ResourceType(name, Kind.REAL if name in _REAL_TYPES else Kind.EMULATED, ours)
+
+
 def of_kind(kind: Kind) -> list[Part]:
     """The parts of one kind."""
     return [part for part in PARTS if part.kind is kind]

@@ -47,6 +47,9 @@ def _set_environment(settings: LocalSettings) -> None:
         "BIND_HOST": "127.0.0.1",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(settings.state / "aws"),
+        # Objects are written as they come; without this their bodies live in memory only.
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(settings.state / "s3"),
         "MINISTACK_REGION": REGION,
         "LOG_LEVEL": "WARNING",
         "SFTP_ENABLED": "0",

@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HEAVY = frozenset({"s3", "ecr"})
+_HEAVY = frozenset({"ecr"})
 """Services whose state holds the bodies of what was uploaded: saved when they are the ones addressed."""
 _READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"Estimate", b"Detect")
 _SETTLES_SECONDS = 30.0

@@ -131,6 +131,7 @@ def test_a_vault_with_recovery_points_is_not_deleted_and_a_locked_one_keeps_them
     backup.delete_backup_vault(BackupVaultName=vault)
 
 
+@pytest.mark.long
 def test_plans_restore_tests_and_lifecycles_follow_the_clock(fresh: Aws) -> None:
     """A day goes by, then the month after which what was kept has expired."""
     fresh.up()

@@ -102,7 +102,8 @@ def test_its_secrets_still_rotate_without_their_function(python: Path) -> None:
     code = """
 secrets = ministack.service("secretsmanager")
 secrets._store_new_secret("s", secret_string="one")
-status, _, _ = secrets._rotate_secret({"SecretId": "s", "RotationLambdaARN": "arn:aws:lambda:x:1:function:none"})
+none = "arn:aws:lambda:us-east-1:000000000000:function:none"
+status, _, _ = secrets._rotate_secret({"SecretId": "s", "RotationLambdaARN": none})
 made = ministack.handlers()["AWS::SecretsManager::Secret"]["create"]("L", {"SecretString": "x"}, "stack")
 print(json.dumps([status, made[0].startswith("arn:")]))
 """
@@ -125,7 +126,8 @@ def test_its_stacks_still_delete_what_is_protected_and_what_is_full(python: Path
     code = """
 handlers = ministack.handlers()
 rds, s3 = ministack.service("rds"), ministack.service("s3")
-handlers["AWS::RDS::DBInstance"]["create"]("Db", {"DBInstanceIdentifier": "db", "DeletionProtection": True}, "s")
+protected = {"DBInstanceIdentifier": "db", "DeletionProtection": True}
+handlers["AWS::RDS::DBInstance"]["create"]("Db", protected, "s")
 handlers["AWS::RDS::DBInstance"]["delete"]("db", {})
 handlers["AWS::S3::Bucket"]["create"]("B", {"BucketName": "full"}, "s")
 s3._buckets["full"]["objects"]["a"] = {}

@@ -146,7 +146,13 @@ def test_a_folder_of_something_else_is_left_alone(place: Path, fresh: Aws) -> No
     assert not LocalAws(place, SystemClock(), os.environ).down().emulator
 
 
-@pytest.mark.parametrize("file", ["gymops-local.json", "aws/rds.json", "plane.json"])
+_LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param("gymops-local.json", marks=_LONG), "aws/rds.json", pytest.param("plane.json", marks=_LONG)],
+)
 def test_a_damaged_state_is_told_and_kept(fresh: Aws, file: str) -> None:
     fresh.up()
     fresh.create_instance(BackupRetentionPeriod=0)

@@ -9,7 +9,7 @@ import pytest
 
 from gymops.errors import LocalError
 from gymops.local import environment, processes, settings
-from gymops.local.coverage import PARTS, Kind, of_kind
+from gymops.local.coverage import PARTS, Kind, of_kind, resource_type
 from gymops.local.plane.backup import cron
 from gymops.local.plane.context import iso, parse
 from gymops.local.plane.faults import Fault
@@ -80,7 +80,7 @@ def test_only_what_may_change_something_is_saved(
 
 @pytest.mark.parametrize(
     ("path", "service", "expected"),
-    [("/b/k", "s3", {"s3"}), ("/v2/x/blobs/uploads/", "", {"ecr"}), ("/", "rds", set())],
+    [("/b/k", "ecr", {"ecr"}), ("/v2/x/blobs/uploads/", "", {"ecr"}), ("/", "rds", set())],
 )
 def test_bodies_are_saved_when_they_change_only(path: str, service: str, expected: set[str]) -> None:
     signed = f"AWS4-HMAC-SHA256 Credential=111111111111/20261121/us-east-1/{service}/aws4_request, x"
@@ -146,3 +146,17 @@ def test_an_entry_point_that_is_a_module_is_recognised() -> None:
 def test_every_part_is_real_emulated_or_absent_and_named_once() -> None:
     assert sorted(part.name for kind in Kind for part in of_kind(kind)) == sorted(part.name for part in PARTS)
     assert len({part.name for part in PARTS}) == len(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "ours"),
+    [
+        ("AWS::RDS::DBInstance", Kind.REAL, False),
+        ("AWS::RDS::DBProxy", Kind.REAL, True),
+        ("AWS::EC2::NatGateway", Kind.EMULATED, True),
+        ("AWS::EC2::VPC", Kind.EMULATED, False),
+    ],
+)
+def test_a_resource_type_says_how_far_it_is_there(name: str, kind: Kind, ours: bool) -> None:
+    found = resource_type(name)
+    assert (found.kind, found.ours) == (kind, ours)
