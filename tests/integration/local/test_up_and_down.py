@@ -86,8 +86,8 @@ def test_killed_emulator_and_database_are_there_again_with_their_data(fresh: Aws
     name = fresh.create_instance(BackupRetentionPeriod=1)
     function = deploy(fresh, "def handler(event, context): return event['n'] + 1")
     fresh.sql(name, "create table kept as select 42 as answer")
-    fresh.client("sns").create_topic(Name="alerts")
     fresh.client("rds").create_db_snapshot(DBSnapshotIdentifier="before", DBInstanceIdentifier=name)
+    fresh.client("sns").create_topic(Name="alerts")  # last: nothing later saves it
     pid = fresh.local.status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
