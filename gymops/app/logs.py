@@ -83,7 +83,9 @@ def configure(stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("gymops").setLevel(logging.INFO)
-    logging.getLogger("uvicorn").handlers.clear()
+    uvicorn = logging.getLogger("uvicorn")
+    uvicorn.handlers.clear()
+    uvicorn.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("mangum.http").disabled = True
 

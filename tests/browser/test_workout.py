@@ -25,6 +25,12 @@ def log_set(page: Page) -> None:
     page.get_by_role("button", name="Log set").click()
 
 
+def log_set_there(page: Page) -> None:
+    """Log a set and wait until the log has it, which is later than the page shows it."""
+    with page.expect_response("**/api/events"):
+        log_set(page)
+
+
 def test_a_workout_from_the_empty_page_to_the_history(api: Api, visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Start an empty workout").click()
@@ -34,7 +40,7 @@ def test_a_workout_from_the_empty_page_to_the_history(api: Api, visit: Visit) ->
     page.get_by_role("textbox", name="Weight, kg").fill("60")
     page.get_by_role("button", name="More weight").click()
     page.get_by_role("button", name="Fewer reps").click()
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 62.5 kg × 9").wait_for()
     page.get_by_role("button", name="Log set 2").wait_for()
     assert api.sets == [("bench-press", 62.5, 9, "kg")]
@@ -56,7 +62,7 @@ def test_an_exercise_the_library_lacks_is_added_under_its_own_name(api: Api, vis
     page.get_by_label("Search exercises").fill("Backyard log carry!")
     page.get_by_label("Search exercises").press("Enter")
     page.get_by_role("heading", name="Backyard Log Carry").wait_for()
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 20 kg × 10", exact=True).wait_for()
     until(page, lambda: [one[0] for one in api.sets] == ["backyard-log-carry"])
 
@@ -66,12 +72,12 @@ def test_sets_of_the_bodys_weight_and_of_seconds(api: Api, visit: Visit) -> None
     page = visit()
     page.get_by_role("article").get_by_text("Bodyweight", exact=True).click()
     page.get_by_role("textbox", name="Reps").fill("12")
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 Bodyweight × 12").wait_for()
     page.get_by_role("button", name="Next exercise").click()
     page.get_by_role("article").get_by_text("Time", exact=True).click()
     page.get_by_role("textbox", name="Seconds").fill("1:15")
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 1:15").wait_for()
     assert api.sets == [("dips", 0, 12, "kg"), ("plank", 0, None, "kg")]
     assert api.current
@@ -84,7 +90,7 @@ def test_pounds_are_kept_as_entered_and_remembered(api: Api, visit: Visit) -> No
     page.get_by_role("button", name="Enter the weight in lb").click()
     page.get_by_role("textbox", name="Weight, lb").fill("225")
     page.get_by_role("textbox", name="Reps").fill("5")
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 225 lb × 5").wait_for()
     assert api.sets == [("squat", 225, 5, "lb")]
     page.reload()
@@ -186,7 +192,7 @@ def test_a_workout_begins_from_a_template_and_is_filled_as_planned(api: Api, vis
     page.get_by_role("button", name="Legs").click()
     page.get_by_role("heading", name="Squat").wait_for()
     expect_text(page, "3 sets of 5")
-    log_set(page)
+    log_set_there(page)
     page.get_by_role("button", name="Edit set 1 97.5 kg × 5").wait_for()
     assert api.current
     assert api.current["name"] == "Legs"

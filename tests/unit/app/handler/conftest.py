@@ -18,14 +18,15 @@ _CHANGED = ("", "gymops", "uvicorn", "uvicorn.access", "mangum.http")
 def logged() -> Iterator[io.StringIO]:
     """What is written to stdout while logs are configured as in production."""
     loggers = [logging.getLogger(name) for name in _CHANGED]
-    before = [(one.level, one.handlers[:], one.disabled) for one in loggers]
+    before = [(one.level, one.handlers[:], one.disabled, one.propagate) for one in loggers]
     out = io.StringIO()
     logs.configure(out)
     yield out
-    for logger, (level, handlers, disabled) in zip(loggers, before, strict=True):
+    for logger, (level, handlers, disabled, propagate) in zip(loggers, before, strict=True):
         logger.setLevel(level)
         logger.handlers[:] = handlers
         logger.disabled = disabled
+        logger.propagate = propagate
 
 
 @pytest.fixture
