@@ -147,6 +147,9 @@ def test_a_static_parameter_waits_for_the_reboot_and_a_dynamic_one_does_not(aws:
     rds.reboot_db_instance(DBInstanceIdentifier=name)
     assert aws.instance(name)["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync"
     assert aws.sql(name, "show max_worker_processes") == ["11"]
+    changed = {"ParameterName": "work_mem", "ParameterValue": "9216", "ApplyMethod": "immediate"}
+    rds.modify_db_parameter_group(DBParameterGroupName=group, Parameters=[changed])
+    until(lambda: aws.sql(name, "show work_mem") == ["9MB"])
 
 
 def test_a_protected_instance_is_not_deleted(aws: Aws) -> None:

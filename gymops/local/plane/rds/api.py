@@ -51,8 +51,24 @@ class Api:
         for name, action in actions.items():
             rds._ACTION_MAP[name] = self._edge(name, action)
         ministack.wrap(rds, "_instance_xml", self._complete_instance)
+        modify = rds._ACTION_MAP["ModifyDBParameterGroup"]
+        rds._ACTION_MAP["ModifyDBParameterGroup"] = self._then_apply(modify)
         # The emulator has no read replica that replicates; saying so beats a copy of a record.
         rds._ACTION_MAP["CreateDBInstanceReadReplica"] = self._edge("CreateDBInstanceReadReplica", _refuse)
+
+    def _then_apply(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A changed parameter group reaches the instances that have it."""
+
+        def modify(parameters: dict[str, Any]) -> Any:
+            answer = original(parameters)
+            name = records.rds()._p(parameters, "DBParameterGroupName")
+            for record in list(records.instances().values()) if answer[0] == 200 else ():
+                groups = {group["DBParameterGroupName"] for group in record.get("DBParameterGroups") or []}
+                if OURS in record and record["DBInstanceStatus"] == "available" and name in groups:
+                    self._instances.apply_parameters(record)
+            return answer
+
+        return modify
 
     def _stop(self, request: Request) -> str:
         if name := request.get("DBSnapshotIdentifier"):
