@@ -53,6 +53,7 @@ def test_nothing_is_found_in_titan_trakr(tmp_path: Path) -> None:
     assert all(len(one.reason.split()) > 1 for stack in every for one in stack.suppressed)
 
 
+@pytest.mark.long
 def test_cfn_lint_alone_finds_nothing_either(tmp_path: Path) -> None:
     """Whoever runs it on what is printed gets the same answer."""
     for stack in ("app", "edge"):
@@ -119,6 +120,7 @@ def test_json(tmp_path: Path) -> None:
     assert "G021" in {finding["code"] for finding in one["findings"]}
 
 
+@pytest.mark.long
 def test_a_table_for_people(tmp_path: Path) -> None:
     done = gymops(tmp_path, "lint", "titan-trakr")
     assert (done.returncode, done.stderr) == (0, "")
@@ -173,6 +175,7 @@ def test_the_parameters_of_gymops_toml_are_checked(tmp_path: Path, line: str, me
     assert message in done.stderr
 
 
+@pytest.mark.long
 def test_windows_that_meet_by_a_parameter_are_found(tmp_path: Path) -> None:
     text = (
         'architecture = "titan-trakr"\n[environments.prod.parameters]\nDatabaseBackupWindow = "03:10-03:40"\n'
@@ -184,6 +187,7 @@ def test_windows_that_meet_by_a_parameter_are_found(tmp_path: Path) -> None:
     assert "in prod" in done.stdout
 
 
+@pytest.mark.long
 def test_init_writes_what_lint_reads(tmp_path: Path) -> None:
     done = gymops(tmp_path, "init", "--architecture", "titan-trakr")
     assert done.stdout.endswith("next: gymops lint titan-trakr\n")

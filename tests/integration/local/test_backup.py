@@ -72,6 +72,7 @@ def test_a_job_on_a_resource_that_does_not_exist_fails(aws: Aws, vault: str) -> 
         )  # fmt: skip
 
 
+@pytest.mark.long
 def test_jobs_pass_through_their_states(fresh: Aws) -> None:
     fresh.settings = replace(fresh.settings, delay=0.6)
     fresh.up()

@@ -93,6 +93,7 @@ def test_layers_are_found_the_function_s_own_code_first(aws: Aws) -> None:
     assert invoke(aws, name) == ["layer", "function"]
 
 
+@pytest.mark.long
 def test_alias_weights_split_the_traffic(aws: Aws) -> None:
     lambdas, name = aws.client("lambda"), deploy(aws, "def handler(event, context): return 'one'")
     first = lambdas.publish_version(FunctionName=name)["Version"]

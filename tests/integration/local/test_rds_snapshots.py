@@ -61,9 +61,11 @@ def test_a_snapshot_goes_to_another_region_by_its_arn(aws: Aws) -> None:
         "DBSnapshotArn"
     ]
     west = aws.client("rds", region="us-west-1")
-    west.copy_db_snapshot(SourceDBSnapshotIdentifier=arn, TargetDBSnapshotIdentifier="here")
-    assert west.describe_db_snapshots()["DBSnapshots"][0]["DBSnapshotIdentifier"] == "here"
-    west.delete_db_snapshot(DBSnapshotIdentifier="here")
+    here = unique("here")
+    west.copy_db_snapshot(SourceDBSnapshotIdentifier=arn, TargetDBSnapshotIdentifier=here)
+    (copied,) = west.describe_db_snapshots(DBSnapshotIdentifier=here)["DBSnapshots"]
+    assert copied["DBSnapshotArn"].split(":")[3] == "us-west-1"
+    west.delete_db_snapshot(DBSnapshotIdentifier=here)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_any_sentence_is_understood_or_not_but_never_breaks(text: str, name: str
     ),
     st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20),
 )
+@pytest.mark.long
 def test_exercises_and_templates_of_any_name_break_nothing(
     text: str, exercises: list[Exercise], template: str
 ) -> None:
