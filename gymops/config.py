@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,29 @@ class EventMapping:
     event_type: str
     payload: str
     schema_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment, as [environments.NAME] has it: its database, and where it is deployed."""
+
+    database: str | None = None
+    """A database URL, or ``env:VARIABLE``."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Parameter of the templates -> value, over those that come with the architecture."""
+    profile: str | None = None
+    """The AWS profile; without one it is on the local AWS, in an account of its own."""
+    account: str | None = None
+    """The twelve digits of its account; credentials of another are refused."""
+    region: str | None = None
+    after: str | None = None
+    """The environment whose releases are promoted to this one; nothing else is deployed here."""
+    within_days: int | None = None
+    """How old a release of that one may be."""
+    smoke: tuple[str, ...] = ()
+    """Paths that must answer 200 before a release gets traffic."""
+    traffic: str | None = None
+    """How traffic moves to a release: ``AllAtOnce``, ``Canary10Percent5Minutes``, ``Linear...``."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +80,8 @@ class App:
     """The image an image stands on: ``registry/repository@sha256:...``."""
     command: tuple[str, ...] = ()
     """What an image starts."""
+    test: tuple[str, ...] = ()
+    """The app's own test command; it runs in ``source`` and must pass before anything is released."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +92,24 @@ class Settings:
     """Local data: the embedded PostgreSQL, private to the user."""
     postgres_bin: Path | None = None
     """A folder with PostgreSQL's programs, used instead of the embedded ones."""
-    databases: Mapping[str, str] = field(default_factory=dict)
-    """Environment name -> database URL, or ``env:VARIABLE``."""
+    environments: Mapping[str, Environment] = field(default_factory=dict)
     mapping: EventMapping | None = None
     architecture: str | None = None
     """Whose templates an environment is made of."""
-    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Environment name -> parameter of the templates -> value, over those that come with the architecture."""
     app: App | None = None
     """None: the payload that comes with gymops."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process's environment, for ``env:VARIABLE``; never printed."""
+
+    @property
+    def databases(self) -> dict[str, str]:
+        """Environment name -> database URL, or ``env:VARIABLE``."""
+        return {name: one.database for name, one in self.environments.items() if one.database}
+
+    @property
+    def parameters(self) -> dict[str, Mapping[str, str]]:
+        """Environment name -> its parameters, of those that have any."""
+        return {name: one.parameters for name, one in self.environments.items() if one.parameters}
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
@@ -90,8 +123,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
     where = named or Path(FILE)
     document = _read(where, optional=named is None)
     _known(document, {"home", "postgres_bin", "architecture", "environments", "migrate", "app"}, str(where))
-    values: dict[str, Any] = {"environ": environ, "databases": _databases(document, where)}
-    values["parameters"] = _parameters(document, where)
+    values: dict[str, Any] = {"environ": environ, "environments": _environments(document, where)}
     if "architecture" in document:
         values["architecture"] = _text(document["architecture"], f"{where}: architecture")
     for name in ("home", "postgres_bin"):
@@ -158,31 +190,48 @@ def _known(section: Any, keys: set[str] | frozenset[str], where: str) -> None:
         )
 
 
-def _databases(document: dict[str, Any], where: Path) -> dict[str, str]:
+def _environments(document: dict[str, Any], where: Path) -> dict[str, Environment]:
     environments = document.get("environments", {})
-    title = f"{where}: [environments]"
-    _known(environments, set(environments) if isinstance(environments, dict) else set(), title)
-    databases = {}
-    for name, section in environments.items():
-        _known(section, {"database", "parameters"}, f"{where}: [environments.{name}]")
-        if "database" in section:
-            databases[name] = _text(section["database"], f"{where}: environments.{name}.database")
-    return databases
+    _known(
+        environments,
+        set(environments) if isinstance(environments, dict) else set(),
+        f"{where}: [environments]",
+    )
+    return {
+        name: _environment(section, f"{where}: [environments.{name}]")
+        for name, section in environments.items()
+    }
 
 
-def _parameters(document: dict[str, Any], where: Path) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for name, section in document.get("environments", {}).items():
-        given = section.get("parameters", {})
-        title = f"{where}: [environments.{name}.parameters]"
-        _known(given, set(given) if isinstance(given, dict) else set(), title)
-        for key, value in given.items():
-            if not isinstance(value, str):
-                raise ConfigError(
-                    f"{title}: {key}: a text is expected", hint='numbers and true too: key = "512"'
-                )
-        found[name] = dict(given)
-    return {name: given for name, given in found.items() if given}
+def _environment(section: Any, title: str) -> Environment:
+    texts = {"database", "profile", "account", "region", "after", "traffic"}
+    _known(section, texts | {"parameters", "smoke", "within_days"}, title)
+    at = title.replace("[", "").replace("]", "")
+    values: dict[str, Any] = {name: _text(section[name], f"{at}.{name}") for name in texts & set(section)}
+    if "smoke" in section:
+        values["smoke"] = _texts(section["smoke"], f"{at}.smoke")
+    if "within_days" in section:
+        values["within_days"] = _days(section["within_days"], f"{at}.within_days")
+    if "account" in values and not re.fullmatch(r"[0-9]{12}", values["account"]):
+        raise ConfigError(
+            f"{at}.account: {values['account']!r} is no account", hint="an account has twelve digits"
+        )
+    return Environment(**values, parameters=_parameters(section.get("parameters", {}), title))
+
+
+def _parameters(given: Any, environment: str) -> dict[str, str]:
+    title = f"{environment.removesuffix(']')}.parameters]"
+    _known(given, set(given) if isinstance(given, dict) else set(), title)
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{title}: {key}: a text is expected", hint='numbers and true too: key = "512"')
+    return dict(given)
+
+
+def _days(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3650:
+        raise ConfigError(f"{where}: a whole number of days is expected", hint="write it without quotes: 14")
+    return value
 
 
 def _mapping(section: Any, where: Path) -> EventMapping:
@@ -198,7 +247,7 @@ def _mapping(section: Any, where: Path) -> EventMapping:
 
 def _app(section: Any, where: Path) -> App:
     title = f"{where}: [app]"
-    lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command"}
+    lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command", "test"}
     paths = {"source", "lock"}
     texts = {"name", "handler", "python", "base"}
     _known(section, {"package", *lists, *paths, *texts}, title)

@@ -154,6 +154,10 @@ class Architecture:
     region: str
     stacks: tuple[Stack, ...]
     environments: Mapping[str, Mapping[str, str]]
+    after: Mapping[str, str] = field(default_factory=dict)
+    """Environment -> the one whose releases are promoted to it."""
+    smoke: tuple[str, ...] = ()
+    """Paths that must answer 200 before a release gets traffic."""
 
     def stack(self, name: str) -> Stack:
         """The stack of this name."""
@@ -193,7 +197,8 @@ def architecture(name: str) -> Architecture:
     environments = {
         file.stem: parameter_file(file) for file in sorted((folder / "parameters").glob("*.json"))
     }
-    return Architecture(name, document["region"], tuple(stacks), environments)
+    after, smoke = document.get("after", {}), tuple(document.get("smoke", ()))
+    return Architecture(name, document["region"], tuple(stacks), environments, after, smoke)
 
 
 def parameter_file(file: Path) -> dict[str, str]:

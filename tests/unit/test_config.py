@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gymops import config, resources
-from gymops.config import EventMapping, Settings
+from gymops.config import Environment, EventMapping, Settings
 from gymops.errors import ConfigError
 
 TEMPLATE = resources.path("templates") / "gymops.toml"
@@ -111,6 +111,9 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[environments]\nprod = 'x'", "gymops.toml: [environments.prod]: a table is expected"),
         ("[environments.prod]\nurl = 'x'", "gymops.toml: [environments.prod]: unknown key 'url'"),
         ("[environments.prod]\ndatabase = 5", "environments.prod.database: a text is expected"),
+        ("[environments.prod]\naccount = '12'", "environments.prod.account: '12' is no account"),
+        ("[environments.prod]\nwithin_days = true", "environments.prod.within_days: a whole number of days"),
+        ("[environments.prod]\nsmoke = [1]", "environments.prod.smoke: a text is expected"),
         ("migrate = []", "gymops.toml: [migrate]: a table is expected"),
         ("[migrate.event]", "gymops.toml: [migrate]: unknown key 'event'"),
         ("[migrate.events]", "gymops.toml: [migrate.events]: event_id is missing"),
@@ -181,6 +184,12 @@ def test_every_example_of_the_template_is_understood() -> None:
     assert settings.postgres_bin == Path("/usr/lib/postgresql/18/bin")
     assert set(settings.databases) == {"staging", "prod"}
     assert settings.databases["prod"].startswith("env:")
+    prod = settings.environments["prod"]
+    assert prod.after == "staging"
+    assert prod.within_days == 7
+    assert prod.smoke == ("/api/health",)
+    assert settings.app
+    assert settings.app.test == ("pytest", "-q")
     mapping = settings.mapping
     assert mapping is not None
     assert all(vars(mapping).values())
@@ -188,7 +197,8 @@ def test_every_example_of_the_template_is_understood() -> None:
 
 def test_every_setting_is_in_the_template() -> None:
     text = uncommented()
-    for name in ("home", "postgres_bin", "database", *EventMapping.__dataclass_fields__):
+    environment = set(Environment.__dataclass_fields__) - {"parameters"}
+    for name in ("home", "postgres_bin", *environment, *EventMapping.__dataclass_fields__):
         assert re.search(rf"^{name} = ", text, re.MULTILINE), name
     for name in ("home", "postgres_bin", "config"):
         assert f"GYMOPS_{name.upper()}" in text
