@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gymops.app import container, settings
+from gymops.cli.payload import payload
 from gymops.deploy import template as templates
+from gymops.deploy.build.target import DEFAULT_PYTHON
 from gymops.deploy.evaluate import evaluate
 from gymops.deploy.syntax import TemplateError
 from gymops.deploy.template import Place, Stack, architecture, compose, names
@@ -134,6 +136,30 @@ def test_the_function_is_told_what_the_payload_reads() -> None:
     known = {*container.VARIABLES, *settings.VARIABLES}
     assert set(told) - known <= {"GYMOPS_APP_DATABASE_AUTH", "GYMOPS_APP_DATABASE_USER"}
     assert {"GYMOPS_APP_PASSCODE_ARN", "GYMOPS_APP_SESSION_SECRET_ARN"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    "zipped",
+    [{}, {"Runtime": "python3.13", "Handler": "theirs.main.entry", "Architecture": "x86_64"}],
+)
+def test_a_zip_runs_as_what_it_was_built_for(zipped: dict[str, str]) -> None:
+    app = stack("app")
+    place = {"ImageUri": "", "CodeBucket": "b", "CodeKey": "k", "LayerKey": "l", **zipped}
+    parameters = {**values(app, "staging"), **place}
+    python, arch = parameters["Runtime"], parameters["Architecture"]
+    for function in app.resources("AWS::Lambda::Function"):
+        made = evaluate(function.properties, app, parameters)
+        assert (made["Runtime"], made["Architectures"]) == (python, [arch])
+        wanted = "Handler" if function.name == "Function" else "OperationsHandler"
+        assert made["Handler"] == parameters[wanted]
+    layer = evaluate(app.body["Resources"]["Layer"]["Properties"], app, parameters)
+    assert (layer["CompatibleRuntimes"], layer["CompatibleArchitectures"]) == ([python], [arch])
+
+
+def test_what_a_build_makes_by_default_the_templates_run_by_default() -> None:
+    runtime = stack("app").parameters["Runtime"]
+    assert runtime["Default"] == f"python{DEFAULT_PYTHON}"
+    assert stack("app").parameters["Handler"]["Default"] == payload().handler
 
 
 def test_no_live_image_expires() -> None:
