@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 2
+CHECKOV ?= .venv-checkov
 
-.PHONY: demo test browser registry test-long soak check bench picture page wheel lock clean
+.PHONY: demo test browser registry test-long soak check style checkov bench picture page wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
@@ -29,11 +30,16 @@ test-long: $(VENV)/.installed-dev ## the marked long tests
 soak: $(VENV)/.installed-dev ## hundreds of seeded crashes
 	$(BIN)/pytest -n 2 -m soak
 
-check: $(VENV)/.installed-dev ## ruff, mypy strict, import-linter
+check: style checkov ## ruff, mypy strict, import-linter; checkov on the templates
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+checkov: $(VENV)/.installed-dev $(CHECKOV)/.installed
+	$(BIN)/python -m tests.checkov $(CHECKOV)/bin/checkov
 
 bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
@@ -61,7 +67,7 @@ LOCK := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CHECKOV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("gymops needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
@@ -76,3 +82,9 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pytho
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
+
+$(CHECKOV)/.installed: requirements-checkov.lock | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-checkov.lock \
+	  || { echo "checkov cannot be installed into $(CHECKOV), and the templates are not checked without it" >&2; exit 1; }
+	@touch $@
