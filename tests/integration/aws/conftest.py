@@ -1,0 +1,15 @@
+"""The local AWS that the tests of one process share, as an account of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from gymops.aws.account import Account
+from tests.integration.local.conftest import ACCOUNT, Aws, aws, emulator_installed
+
+__all__ = ["account", "aws", "emulator_installed"]
+
+
+@pytest.fixture(scope="session")
+def account(aws: Aws) -> Account:
+    return Account("us-east-1", endpoint=aws.settings.url, number=ACCOUNT)
