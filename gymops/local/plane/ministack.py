@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
 VERSION = "1.5.33"
 
 _MAPPING = "mapping"
+_SCOPED = "mapping by account and region"
+_VALUE = "value"
 _SERVICES = "ministack.services."
 _CFN = "ministack.services.cloudformation."
 
@@ -23,38 +26,38 @@ INTERFACES: dict[str, dict[str, str]] = {
         "app": "scope, receive, send",
         "_build_persistence_save_dict": "",
         "_resolve_stage_and_path": "api_id, tentative_stage, execute_path",
+        "_MAIN_LOOP": _VALUE,
     },
     "ministack.core.persistence": {"save_state": "service, data"},
     "ministack.core.responses": {
         "get_account_id": "",
         "get_region": "",
         "request_scope": "account_id, region",
+        "AccountRegionScopedDict.get_scoped": "self, account_id, region, key, default",
+        "AccountRegionScopedDict.all_items": "self",
     },
     "ministack.core.concurrency": {"spawn_background": "fn, args, thread_name, kwargs"},
     _SERVICES + "rds": {
         "_ACTION_MAP": _MAPPING,
-        "_instances": _MAPPING,
-        "_snapshots": _MAPPING,
-        "_subnet_groups": _MAPPING,
-        "_param_groups": _MAPPING,
-        "_db_proxies": _MAPPING,
+        "_instances": _SCOPED,
+        "_snapshots": _SCOPED,
+        "_subnet_groups": _SCOPED,
+        "_param_groups": _SCOPED,
+        "_db_proxies": _SCOPED,
         "_tags": _MAPPING,
         "_instance_xml": "i",
         "_snapshot_xml": "s",
-        "_db_proxy_xml": "px",
         "_xml": "status, root_tag, inner",
         "_error": "code, message, status",
         "_p": "params, key, default",
         "_parse_tags": "params",
         "_parse_member_list": "params, prefix",
-        "_parse_filters": "params",
-        "_apply_instance_filters": "instances, filters",
         "_create_snapshot_internal": "snap_id, instance",
         "_restore_state": "data, resume_runtime",
         "load_persisted_state": "data",
     },
     _SERVICES + "secretsmanager": {
-        "_secrets": _MAPPING,
+        "_secrets": _SCOPED,
         "_store_new_secret": "name, secret_string, secret_binary, description, tags, kms_key_id,"
         " rotation_lambda_arn, rotation_rules",
         "_publish_new_version": "secret, secret_string, secret_binary",
@@ -67,8 +70,8 @@ INTERFACES: dict[str, dict[str, str]] = {
         "handle_request": "method, path, headers, body, query_params",
     },
     _SERVICES + "lambda_svc": {
-        "_functions": _MAPPING,
-        "_function_urls": _MAPPING,
+        "_functions": _SCOPED,
+        "_function_urls": _SCOPED,
         "_url_config_key": "func_name, qualifier",
         "_create_function_url_config": "func_name, data, qualifier",
         "_execute_function_dispatch": "func, config, event, request_id, started",
@@ -82,17 +85,17 @@ INTERFACES: dict[str, dict[str, str]] = {
         " source_ip",
     },
     _SERVICES + "backup": {
-        "_vaults": _MAPPING,
-        "_plans": _MAPPING,
-        "_selections": _MAPPING,
+        "_vaults": _SCOPED,
+        "_plans": _SCOPED,
+        "_selections": _SCOPED,
         "handle_request": "method, path, headers, body_bytes, query_params",
     },
     _SERVICES + "apigateway": {
-        "_apis": _MAPPING,
+        "_apis": _SCOPED,
         "_create_api": "data",
         "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
     },
-    _SERVICES + "cloudformation": {"_stacks": _MAPPING, "load_persisted_state": "data"},
+    _SERVICES + "cloudformation": {"_stacks": _SCOPED, "load_persisted_state": "data"},
     _CFN + "provisioners": {
         "_RESOURCE_HANDLERS": _MAPPING,
         "_rds_db_instance_create": "logical_id, props, stack_name",
@@ -172,14 +175,23 @@ def _faults(name: str, names: dict[str, str]) -> list[str]:
         holder = module(name)
     except ImportError as error:
         return [f"{name}: {error}"]
-    faults = []
-    for attribute, expected in names.items():
-        found = getattr(holder, attribute, None)
-        if found is None:
-            faults.append(f"{name}.{attribute} is gone")
-        elif expected == _MAPPING:
-            if not hasattr(found, "items"):
-                faults.append(f"{name}.{attribute} is no mapping")
-        elif (actual := ", ".join(inspect.signature(found).parameters)) != expected:
-            faults.append(f"{name}.{attribute}({actual}) was ({expected})")
-    return faults
+    return [
+        fault for attribute, expected in names.items() if (fault := _fault(name, holder, attribute, expected))
+    ]
+
+
+def _fault(name: str, holder: Any, attribute: str, expected: str) -> str | None:
+    """What is wrong with one name; ``_SCOPED`` keeps everybody's in ``_data``, by (account, region, id)."""
+    try:
+        found = operator.attrgetter(attribute)(holder)
+    except AttributeError:
+        return f"{name}.{attribute} is gone"
+    if expected == _VALUE:
+        return None
+    if expected in {_MAPPING, _SCOPED}:
+        whole = hasattr(found, "items") and (
+            expected == _MAPPING or isinstance(getattr(found, "_data", None), dict)
+        )
+        return None if whole else f"{name}.{attribute} is no {expected}"
+    actual = ", ".join(inspect.signature(found).parameters)
+    return None if actual == expected else f"{name}.{attribute}({actual}) was ({expected})"

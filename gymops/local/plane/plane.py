@@ -13,6 +13,7 @@ from gymops.local.plane.backup.jobs import Jobs
 from gymops.local.plane.backup.schedule import BackupSchedule
 from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.calls import Calls
+from gymops.local.plane.chat import Chat
 from gymops.local.plane.context import Context
 from gymops.local.plane.control import Control
 from gymops.local.plane.faults import Fault
@@ -52,7 +53,7 @@ class Plane:
         self._addresses = Addresses()
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
-        self._scaling = Scaling(self._context, store)
+        self._added = (Scaling(store), Chat(store))
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )
@@ -85,8 +86,9 @@ class Plane:
         self._saver.watch()
         self._schedule.start()
         threading.Thread(target=self._open_addresses, daemon=True).start()
-        saving = self._saver.around(self._scaling.around(app))
-        return Control(self._context, self._status, self._tick).around(saving)
+        for service in self._added:
+            app = service.around(app)
+        return Control(self._context, self._status, self._tick).around(self._saver.around(app))
 
     def _tick(self) -> None:
         self._schedule.tick()

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
 import time
-from collections.abc import Callable
-from typing import Any
 
 from gymops.local.plane import ministack
-from gymops.local.plane.context import Context
+from gymops.local.plane.added import Added, Document
 from gymops.local.plane.faults import Fault
-from gymops.local.plane.saver import App, Receive, Scope, Send
 from gymops.local.plane.store import Store
 
-_TARGET = b"AnyScaleFrontendService."
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/")
+_TARGET = "AnyScaleFrontendService."
 _ID = ("ServiceNamespace", "ResourceId", "ScalableDimension")
-Document = dict[str, Any]
 
 
-class Scaling:
-    """The service, answering in front of the emulator."""
+class Scaling(Added):
+    """The service."""
 
-    def __init__(self, context: Context, store: Store) -> None:
-        self._context = context
-        self._store = store
-        self._actions: dict[str, Callable[[Document], Document]] = {
+    media = "application/x-amz-json-1.1"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.actions = {
             "RegisterScalableTarget": self._register,
             "DescribeScalableTargets": lambda asked: {"ScalableTargets": self._list("targets", asked)},
             "DeregisterScalableTarget": self._deregister,
@@ -40,39 +33,10 @@ class Scaling:
             "ListTagsForResource": lambda _: {"Tags": {}},
         }
 
-    def around(self, app: App) -> App:
-        """The same application, with this service in it."""
-
-        async def scaling(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = dict(scope.get("headers", ()))
-            target = headers.get(b"x-amz-target", b"")
-            if scope["type"] != "http" or not target.startswith(_TARGET):
-                await app(scope, receive, send)
-                return
-            body = b""
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if not message.get("more_body"):
-                    break
-            signed = _CREDENTIAL.search(headers.get(b"authorization", b"").decode("latin-1"))
-            account, region = signed.groups() if signed else ("000000000000", "us-east-1")
-            action = target.removeprefix(_TARGET).decode()
-            status, found = await asyncio.to_thread(self._answer, account, region, action, body)
-            head = [(b"content-type", b"application/x-amz-json-1.1")]
-            await send({"type": "http.response.start", "status": status, "headers": head})
-            await send({"type": "http.response.body", "body": json.dumps(found).encode()})
-
-        return scaling
-
-    def _answer(self, account: str, region: str, action: str, body: bytes) -> tuple[int, Document]:
-        with ministack.scope(account, region):
-            try:
-                if action not in self._actions:
-                    raise Fault("UnknownOperationException", f"The local AWS has no {action}")
-                return 200, self._actions[action](json.loads(body or b"{}"))
-            except Fault as fault:
-                return fault.status, {"__type": fault.code, "message": fault.message}
+    def action(self, path: str, target: str, service: str) -> str | None:
+        """Its requests are told by their target."""
+        del path, service
+        return target.removeprefix(_TARGET) if target.startswith(_TARGET) else None
 
     def _register(self, asked: Document) -> Document:
         key = _key(asked)
@@ -129,7 +93,7 @@ class Scaling:
         ]
 
     def _table(self, kind: str) -> dict[str, Document]:
-        return self._store.table(f"scaling-{kind}")
+        return self.store.table(f"scaling-{kind}")
 
 
 def _key(asked: Document) -> str:

@@ -127,7 +127,8 @@ def test_an_output_is_a_parameter_of_a_later_stack_by_its_name() -> None:
         template = stack(one.name)
         taken |= {(one.name, name) for name in template.parameters if name in given}
         given |= set(template.body.get("Outputs", {}))
-    assert taken == {("app", "CertificateArn"), ("app", "CopyVaultArn"), ("edge", "DistributionId")}
+    edge = {("edge", "DistributionId"), ("edge", "AlertTopicArn")}
+    assert taken == {("app", "CertificateArn"), ("app", "CopyVaultArn"), *edge}
 
 
 def test_the_function_is_told_what_the_payload_reads() -> None:
@@ -228,7 +229,6 @@ def made(**given: str) -> set[str]:
         ({"OffHours": "true"}, {"StopDatabase", "StartDatabase"}, set()),
         ({"AlertEmail": "a@example.com"}, {"AlertByEmail"}, set()),
         ({"AlertPhone": "+14155550100"}, {"AlertByPhone"}, set()),
-        ({"SlackWorkspaceId": "T1", "SlackChannelId": "C1"}, {"AlertBySlack", "SlackRole"}, set()),
         ({"ImageUri": "", "CodeBucket": "b", "CodeKey": "k", "LayerKey": "l"}, {"Layer"}, set()),
         ({"CopyVaultArn": "arn"}, {"BackupCopyAlarm"}, set()),
         (
@@ -250,6 +250,17 @@ def test_a_parameter_switches_these_resources_and_no_others(
 ) -> None:
     before, after = made(), made(**given)
     assert (after - before, before - after) == (more, less)
+
+
+def test_one_slack_configuration_shows_the_topics_of_both_regions() -> None:
+    """AWS refuses a second one for the same channel, whatever its name and region."""
+    kind = "AWS::Chatbot::SlackChannelConfiguration"
+    found = [(one.name, resource) for one in titan().stacks for resource in stack(one.name).resources(kind)]
+    [(name, slack)] = found
+    arn = "arn:aws:sns:us-west-1:123456789012:gym-app-alerts"
+    given = {**values(stack(name), "prod"), "AlertTopicArn": arn}
+    assert arn in evaluate(slack.properties["SnsTopicArns"], stack(name), given)
+    assert {"Ref": "AlertTopic"} in slack.properties["SnsTopicArns"]
 
 
 def test_every_function_in_the_vpc_reaches_the_database_and_its_secrets() -> None:

@@ -11,6 +11,7 @@ KINDS: tuple[type[Kind], ...] = (
     network.SecurityGroupIngress,
     network.SecurityGroupEgress,
     network.WebAclAssociation,
+    network.MonitoringSubscription,
     data.DBProxy,
     data.DBProxyTargetGroup,
     data.RotationSchedule,
@@ -20,4 +21,5 @@ KINDS: tuple[type[Kind], ...] = (
     operations.Budget,
     operations.ScalableTarget,
     operations.ScalingPolicy,
+    operations.SlackChannel,
 )

@@ -12,6 +12,7 @@ from gymops.local.plane.faults import Fault
 Handlers = dict[str, Any]
 _BUCKET = "AWS::S3::Bucket"
 _SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - a type's name
+_SUBNET = "AWS::EC2::Subnet"
 _VAULT = "AWS::Backup::BackupVault"
 
 
@@ -22,6 +23,7 @@ def guarded(calls: Calls) -> dict[str, Handlers]:
         _BUCKET: {**there[_BUCKET], "delete": _if_empty(there[_BUCKET]["delete"], calls)},
         _VAULT: {**there[_VAULT], "delete": _if_no_points(there[_VAULT]["delete"], calls)},
         _SECRET: _by_arn(there[_SECRET]),
+        _SUBNET: _with_its_block(there[_SUBNET]),
     }
 
 
@@ -83,3 +85,19 @@ def _by_arn(handlers: Handlers) -> Handlers:
         return handlers["delete"](name(physical_id), props)
 
     return {**handlers, "create": create, "update": update, "delete": delete}
+
+
+def _with_its_block(handlers: Handlers) -> Handlers:
+    """A subnet's ``CidrBlock`` can be asked for with ``GetAtt``."""
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        name, attributes = handlers["create"](logical_id, props, stack)
+        return name, {**attributes, "CidrBlock": props["CidrBlock"], "VpcId": props["VpcId"]}
+
+    def update(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
+    ) -> Any:
+        name, attributes = handlers["update"](physical_id, old, new, stack, logical_id)
+        return name, {**attributes, "CidrBlock": new["CidrBlock"], "VpcId": new["VpcId"]}
+
+    return {**handlers, "create": create, "update": update}

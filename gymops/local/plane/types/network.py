@@ -1,4 +1,4 @@
-"""EC2: NAT gateways, addresses, ingress rules of their own; WAF on a resource."""
+"""EC2: NAT gateways, addresses, ingress rules of their own; WAF on a resource; a CDN's metrics."""
 
 from __future__ import annotations
 
@@ -116,6 +116,29 @@ class WebAclAssociation(Kind):
     def remove(self, physical_id: str, props: Props) -> None:
         del physical_id
         self.calls.client("wafv2").disassociate_web_acl(ResourceArn=props["ResourceArn"])
+
+
+class MonitoringSubscription(Kind):
+    """A distribution's additional metrics: recorded, nothing is measured."""
+
+    name = "AWS::CloudFront::MonitoringSubscription"
+    gone = frozenset({"NoSuchMonitoringSubscription", "NoSuchDistribution"})
+    in_place = frozenset({"MonitoringSubscription"})
+
+    def create(self, logical_id: str, props: Props, stack: str) -> Made:
+        del logical_id, stack
+        self.calls.client("cloudfront").create_monitoring_subscription(
+            DistributionId=props["DistributionId"], MonitoringSubscription=props["MonitoringSubscription"]
+        )
+        return props["DistributionId"], {}
+
+    def change(self, physical_id: str, old: Props, new: Props) -> Made:
+        del old
+        return self.create(physical_id, new, "")
+
+    def remove(self, physical_id: str, props: Props) -> None:
+        del props
+        self.calls.client("cloudfront").delete_monitoring_subscription(DistributionId=physical_id)
 
 
 def _permission(props: Props, other: str) -> dict[str, Any]:

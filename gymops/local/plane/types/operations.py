@@ -1,4 +1,4 @@
-"""Budgets, Application Auto Scaling, and AWS Backup's selections and restore tests."""
+"""Budgets, Application Auto Scaling, Slack, and AWS Backup's selections and restore tests."""
 
 from __future__ import annotations
 
@@ -178,6 +178,45 @@ class ScalingPolicy(Kind):
         self.calls.client("application-autoscaling").delete_scaling_policy(
             PolicyName=props["PolicyName"], **_target(props)
         )
+
+
+class SlackChannel(Kind):
+    """Where alarms are shown: recorded, nothing is posted."""
+
+    name = "AWS::Chatbot::SlackChannelConfiguration"
+    gone = frozenset({"ResourceNotFoundException"})
+    in_place = frozenset({
+        "SlackChannelId", "SnsTopicArns", "IamRoleArn", "LoggingLevel", "GuardrailPolicies",
+        "UserRoleRequired",
+    })  # fmt: skip
+
+    def create(self, logical_id: str, props: Props, stack: str) -> Made:
+        del logical_id, stack
+        found = self.calls.client("chatbot").create_slack_channel_configuration(
+            ConfigurationName=props["ConfigurationName"], SlackTeamId=props["SlackWorkspaceId"],
+            **_channel(props),
+        )  # fmt: skip
+        arn = found["ChannelConfiguration"]["ChatConfigurationArn"]
+        return arn, {"Arn": arn}
+
+    def change(self, physical_id: str, old: Props, new: Props) -> Made:
+        del old
+        self.calls.client("chatbot").update_slack_channel_configuration(
+            ChatConfigurationArn=physical_id, **_channel(new)
+        )
+        return physical_id, {"Arn": physical_id}
+
+    def remove(self, physical_id: str, props: Props) -> None:
+        del props
+        self.calls.client("chatbot").delete_slack_channel_configuration(ChatConfigurationArn=physical_id)
+
+
+def _channel(props: Props) -> dict[str, Any]:
+    named = {"GuardrailPolicies": "GuardrailPolicyArns", "UserRoleRequired": "UserAuthorizationRequired"}
+    given = {named.get(key, key): value for key, value in props.items() if key in SlackChannel.in_place}
+    if "UserAuthorizationRequired" in given:
+        given["UserAuthorizationRequired"] = typed(given["UserAuthorizationRequired"])
+    return {"SlackChannelName": props["SlackChannelId"], **given}
 
 
 def _target(props: Props) -> dict[str, str]:
