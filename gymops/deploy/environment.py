@@ -1,0 +1,131 @@
+"""An environment of an architecture: what it is made of, what its names are, what may be released to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gymops.config import Environment, Settings
+from gymops.deploy.parameters import complete
+from gymops.deploy.template import Architecture, Stack, Template, architecture
+from gymops.deploy.traffic import Shape
+from gymops.errors import ConfigError
+
+DEFAULT_TRAFFIC = "AllAtOnce"
+DEFAULT_WITHIN_DAYS = 14
+"""How old a tested release may be to be promoted, where gymops.toml says nothing."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An environment, resolved: the architecture's values with those of gymops.toml over them."""
+
+    name: str
+    architecture: Architecture
+    parameters: Mapping[str, str]
+    region: str
+    app: str
+    """What names begin with, after the environment: the parameter ``AppName``."""
+    after: str | None = None
+    within_days: int = DEFAULT_WITHIN_DAYS
+    smoke: tuple[str, ...] = ()
+    traffic: Shape = field(default_factory=lambda: Shape.parse(DEFAULT_TRAFFIC))
+    profile: str | None = None
+    account: str | None = None
+    """The account it must be in; None: whichever the credentials are of."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on the local AWS."""
+        return self.profile is None and self.account is None
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its resources begin with."""
+        return f"{self.name}-{self.app}"
+
+    def stacks(self, *also: str) -> list[Stack]:
+        """The stacks it has, in the order they are made; optional ones where they are named.
+
+        Raises:
+            ConfigError: there is no stack of that name.
+        """
+        known = [stack.name for stack in self.architecture.stacks]
+        for name in also:
+            if name not in known:
+                raise ConfigError(
+                    f"{self.architecture.name} has no stack {name!r}", hint=f"its stacks: {', '.join(known)}"
+                )
+        return [
+            stack
+            for stack in self.architecture.stacks
+            if stack.wanted(self.parameters) and (not stack.optional or stack.name in also)
+        ]
+
+    def stack_name(self, stack: Stack) -> str:
+        """What a stack is called: those of an account are shared by its environments."""
+        if stack.scope == "account":
+            return f"{self.app}-{stack.name}"
+        return self.prefix if stack.name == "app" else f"{self.prefix}-{stack.name}"
+
+    def region_of(self, stack: Stack) -> str:
+        """Where a stack is; one whose region the architecture leaves open is where the environment is."""
+        return self.region if stack.region == self.architecture.region else stack.region
+
+    def given(self, template: Template, found: Mapping[str, str]) -> dict[str, str]:
+        """A template's parameters; ``found`` are outputs of earlier stacks, and what the release brings.
+
+        Raises:
+            ConfigError: one is missing, or outside what the template allows.
+        """
+        known = {**self.parameters, **found}
+        values = {name: value for name, value in known.items() if name in template.parameters}
+        return complete(template, values, whose=self.name)
+
+
+def resolve(settings: Settings, name: str) -> Deployment:
+    """An environment by its name.
+
+    Raises:
+        ConfigError: no architecture is chosen, or neither it nor gymops.toml knows the environment.
+    """
+    if settings.architecture is None:
+        raise ConfigError(
+            "no architecture is chosen: gymops.toml names none",
+            hint='gymops init --architecture titan-trakr writes one; or add architecture = "titan-trakr"',
+        )
+    chosen = architecture(settings.architecture)
+    known = sorted({*chosen.environments, *settings.environments})
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise ConfigError(
+            f"no environment {name!r}{f'; did you mean {near[0]}?' if near else ''}",
+            hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
+        )
+    own = settings.environments.get(name, Environment())
+    parameters = {"Environment": name, **chosen.environments.get(name, {}), **own.parameters}
+    after = own.after or chosen.after.get(name)
+    if after == name:
+        raise ConfigError(f"{name} comes after itself", hint=f"change `after` of [environments.{name}]")
+    return Deployment(
+        name=name,
+        architecture=chosen,
+        parameters=parameters,
+        region=own.region or chosen.region,
+        app=parameters.get("AppName", _default(chosen, "AppName")),
+        after=after,
+        within_days=own.within_days or DEFAULT_WITHIN_DAYS,
+        smoke=own.smoke or chosen.smoke,
+        traffic=Shape.parse(own.traffic or DEFAULT_TRAFFIC),
+        profile=own.profile,
+        account=own.account,
+    )
+
+
+def _default(chosen: Architecture, parameter: str) -> str:
+    """A parameter's default, as the application's template has it."""
+    from gymops.deploy.template import compose
+
+    declared = compose(chosen.stack("app").template).parameters.get(parameter, {})
+    return str(declared.get("Default", chosen.name))
