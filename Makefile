@@ -56,11 +56,12 @@ page: ## the tracker's built page, from its sources; needs Node
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
-lock: ## make the lock files anew from pyproject.toml
+lock: ## make the lock files anew from pyproject.toml, and checkov's
 	$(PIP) install pip-tools
 	$(BIN)/pip-compile $(LOCK) --extra build --extra lambda --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --extra build --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.lock --output-file requirements-image.lock requirements-image.in
+	echo checkov | $(BIN)/pip-compile $(LOCK) --output-file requirements-checkov.lock -
 	sed -i '/^--/d; s/^\(awslambdaric==[^ ]*\)[^\\]*/\1 ; sys_platform == "linux" /' requirements*.lock # pip-compile drops it
 
 LOCK := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \

@@ -60,6 +60,10 @@ def test_every_private_interface_is_as_it_was(python: Path) -> None:
         ("ministack.service('rds')._error = lambda code: 1",
          "ministack.services.rds._error(code) was (code, message, status)"),
         ("ministack.service('rds')._instances = 1", "_instances is no mapping"),
+        ("ministack.service('rds')._instances = {}", "_instances is no mapping by account and region"),
+        ("del ministack.module('ministack.app')._MAIN_LOOP", "ministack.app._MAIN_LOOP is gone"),
+        ("del ministack.module('ministack.core.responses').AccountRegionScopedDict.all_items",
+         "ministack.core.responses.AccountRegionScopedDict.all_items is gone"),
     ],
 )  # fmt: skip
 def test_one_that_moved_is_told(python: Path, change: str, said: str) -> None:
@@ -71,6 +75,33 @@ except ministack.Moved as moved:
     print(json.dumps(str(moved)))
 """
     assert said in _run(python, code)
+
+
+def test_its_mappings_still_keep_everybody_s_by_account_region_and_id(python: Path) -> None:
+    code = """
+snapshots = ministack.service("rds")._snapshots
+with ministack.scope("111111111111", "eu-west-1"):
+    snapshots["x"] = 1
+found = [list(snapshots._data.items()), snapshots.all_items(), list(snapshots)]
+print(json.dumps([*found, snapshots.get_scoped("111111111111", "eu-west-1", "x")]))
+"""
+    held = [[["111111111111", "eu-west-1", "x"], 1]]
+    assert _run(python, code) == [held, held, [], 1]
+
+
+@pytest.mark.parametrize("kind", [
+    "AWS::Backup::BackupVault", "AWS::Lambda::Function", "AWS::RDS::DBInstance", "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+])  # fmt: skip
+def test_the_handlers_that_we_take_over_are_called_as_they_were(python: Path, kind: str) -> None:
+    code = f"""
+import inspect
+handlers = ministack.handlers()[{kind!r}]
+print(json.dumps({{step: [*inspect.signature(handlers[step]).parameters] for step in ("create", "delete")}}))
+"""
+    found = _run(python, code)
+    assert [one.lstrip("_") for one in found["create"]] == ["logical_id", "props", "stack_name"]
+    assert [one.lstrip("_") for one in found["delete"]] == ["physical_id", "props"]
 
 
 def test_it_still_refuses_the_types_that_we_register(python: Path) -> None:
