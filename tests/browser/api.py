@@ -6,17 +6,23 @@ import hashlib
 import json
 import urllib.request
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.chromium import PATIENCE, at_rest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 @dataclass(frozen=True)
 class Api:
     url: str
+    pages: list[Page] = field(default_factory=list)
+    """Pages that are open; nothing is looked at or done behind them before they are at rest."""
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api{path}", timeout=10) as response:  # noqa: S310
-            return json.load(response)
+        return self._ask(urllib.request.Request(f"{self.url}/api{path}"))  # noqa: S310
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         data = json.dumps(body).encode()
@@ -24,8 +30,12 @@ class Api:
             "content-type": "application/json",
             "x-amz-content-sha256": hashlib.sha256(data).hexdigest(),
         }
-        request = urllib.request.Request(f"{self.url}/api{path}", data, headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        return self._ask(urllib.request.Request(f"{self.url}/api{path}", data, headers))  # noqa: S310
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        for page in self.pages:
+            at_rest(page)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310
             return json.load(response)
 
     def event(self, event_type: str, **payload: Any) -> dict[str, Any]:

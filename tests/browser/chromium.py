@@ -25,6 +25,31 @@ addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}`));
 """
 
+# A request is over when what it set off has been done; setTimeout comes after all of that.
+_COUNT = """
+window.underWay = 0;
+{
+  const { fetch } = window, { text } = Response.prototype, over = () => setTimeout(() => underWay--);
+  window.fetch = (...asked) => {
+    underWay++;
+    const answer = fetch(...asked);
+    answer.catch(over);
+    return answer;
+  };
+  Response.prototype.text = function () { return text.call(this).finally(over); };
+}
+"""
+
+_AT_REST = """async () => {
+  await new Promise((resolve) => setTimeout(resolve)); // what a click begins only after a dialog has closed
+  const { stage, outbox } = Alpine.store("page");
+  const told = outbox.failing || stage === "signed-out"; // what waits is shown as not sent
+  return !underWay && !outbox.running && stage !== "loading" && (told || !outbox.entries.length);
+}"""
+
+PATIENCE = 30
+"""Seconds that anything may take on a busy machine."""
+
 
 def executable() -> str | None:
     """Where Chromium is, if it is anywhere."""
@@ -83,19 +108,28 @@ def until(page: Page, condition: Callable[[], object]) -> None:
     Not ``wait_for_function``: it evaluates text inside the page, which the policy forbids. Not ``sleep``: the
     page's requests are answered only while playwright waits.
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in 10 seconds"
-        page.wait_for_timeout(50)
+        assert time.monotonic() < deadline, f"it did not come to that in {PATIENCE} seconds"
+        page.wait_for_timeout(20)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until the page has nothing more to do by itself.
+
+    It shows a change before the server has it, and goes on reading after that. At rest, all that it wrote is
+    either answered or told as not sent, and all that it asked for is there.
+    """
+    until(page, lambda: page.evaluate(_AT_REST))
 
 
 @contextmanager
 def visit(browser: Browser, url: str, *, script: str = "", **options: Any) -> Iterator[Page]:
     """Open the page; at the end nothing may have been violated, thrown or asked of another host."""
     context: BrowserContext = browser.new_context(**{"viewport": PHONE, "color_scheme": "light", **options})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE * 1000)
     try:
-        context.add_init_script(_LISTEN + script)
+        context.add_init_script(_LISTEN + _COUNT + script)
         page = context.new_page()
         watch = Visit(page, urlsplit(url).netloc)
         context.route("**/*", watch.route)

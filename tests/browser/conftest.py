@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,9 +40,13 @@ def api(tmp_path: Path) -> Iterator[Api]:
 def visit(browser: Browser, api: Api) -> Iterator[Callable[..., Page]]:
     """``visit("#/history", color_scheme="dark")`` opens the page; see ``chromium.visit``."""
     with ExitStack() as stack:
-        yield lambda where="", **options: stack.enter_context(
-            chromium.visit(browser, f"{api.url}/{where}", **options)
-        )
+
+        def opened(where: str = "", **options: Any) -> Page:
+            page = stack.enter_context(chromium.visit(browser, f"{api.url}/{where}", **options))
+            api.pages.append(page)
+            return page
+
+        yield opened
 
 
 @pytest.fixture

@@ -34,5 +34,5 @@ def serving(folder: Path, *, clock: Clock | None = None, **settings: Any) -> Ite
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(30)
             store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.browser.chromium import at_rest, until
 from tests.browser.test_accessibility import findings
 from tests.browser.test_offline import unsent
 from tests.browser.test_workout import Visit, expect_text
@@ -17,7 +18,7 @@ def test_the_passcode_lets_in_and_signing_out_asks_again(guarded: Visit, passcod
     assert findings(page) == []
     enter(page, "not the passcode")
     expect_text(page, "That is not the passcode.")
-    assert page.get_by_label("Passcode").evaluate("(field) => field === document.activeElement")
+    until(page, lambda: page.get_by_label("Passcode").evaluate("(field) => field === document.activeElement"))
     enter(page, passcode)
     page.get_by_role("button", name="Start an empty workout").wait_for()
     page.reload()
@@ -31,15 +32,14 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(guarded: Visit, passcod
     enter(page, passcode)
     page.get_by_role("button", name="Start an empty workout").click()
     page.get_by_role("button", name="Add exercise").wait_for()
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     page.context.clear_cookies()
     page.get_by_role("button", name="Add exercise").click()
     page.get_by_label("Search exercises").fill("squat")
     page.get_by_label("Search exercises").press("Enter")
     enter(page, passcode)
     page.get_by_role("heading", name="Squat").wait_for()
-    page.locator("#unsent").wait_for(state="detached")
-    assert unsent(page) == "[]"
+    until(page, lambda: unsent(page) == "[]")
 
 
 def enter(page: Page, passcode: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.browser.api import Api
+from tests.browser.chromium import at_rest, until
 from tests.browser.test_workout import Visit, expect_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def test_a_typed_sentence_is_logged_answered_and_spoken(api: Api, visit: Visit) 
     page = visit(script=STUB)
     say(page, "bench press 80 kg for 10")
     page.get_by_role("button", name="Edit set 1 80 kg × 10").wait_for()
+    at_rest(page)
     answer = page.locator("#message")
     assert answer.get_attribute("aria-live") == "polite"
     assert "80" in (answer.text_content() or "")
@@ -53,13 +55,13 @@ def test_a_spoken_sentence_is_shown_as_it_is_heard_and_logged(api: Api, visit: V
     api.start(None, "squat")
     page = visit(script=STUB)
     page.get_by_role("button", name="Speak").click()
-    assert page.get_by_role("button", name="Speak").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Speak", pressed=True).wait_for()
     page.evaluate("recognition.hear('squat 100', false)")
-    assert page.get_by_label("Say what you did").input_value() == "squat 100"
+    until(page, lambda: page.get_by_label("Say what you did").input_value() == "squat 100")
     page.evaluate("recognition.hear('squat 100 kg for 5', true)")
     page.get_by_role("button", name="Edit set 1 100 kg × 5").wait_for()
     assert api.sets == [("squat", 100, 5, "kg")]
-    assert page.get_by_role("button", name="Speak").get_attribute("aria-pressed") == "false"
+    page.get_by_role("button", name="Speak", pressed=False).wait_for()
 
 
 def test_a_blocked_microphone_is_told(api: Api, visit: Visit) -> None:
@@ -80,12 +82,14 @@ def test_in_doubt_the_page_asks_and_each_answer_is_a_button(api: Api, visit: Vis
     say(page, "press 50 for 5")
     answers = page.get_by_role("group", name="Answers").get_by_role("button")
     answers.nth(1).wait_for()
+    at_rest(page)
     assert page.locator("#message").text_content() in page.evaluate("window.spoken")
     assert api.current is None
     exercise = (answers.nth(1).text_content() or "").split(" 50 ")[0]
     answers.nth(1).click()
     page.get_by_role("button", name="Edit set 1 50 kg × 5").wait_for()
     page.get_by_role("heading", name=exercise, level=2).wait_for()
+    at_rest(page)
     assert answers.count() == 0
     assert [(one[1], one[2]) for one in api.sets] == [(50, 5)]
 
@@ -106,6 +110,7 @@ def test_speaking_can_be_switched_off_and_stays_off(api: Api, visit: Visit) -> N
     page.get_by_role("link", name="Workout").click()
     say(page, "bench press 80 kg for 10")
     page.get_by_role("button", name="Edit set 1").wait_for()
+    at_rest(page)
     assert page.evaluate("window.spoken") == []
 
 
