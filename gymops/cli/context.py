@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ import click
 from gymops import config
 from gymops.cli import output
 from gymops.clock import SystemClock
-from gymops.errors import ConfigError, SchemaError
+from gymops.errors import ConfigError, LocalError, SchemaError
 
 if TYPE_CHECKING:
     from gymops.app.store import Store
+    from gymops.aws.account import Account
+    from gymops.deploy.environment import Deployment
     from gymops.eventlog.postgres import PostgresLog
     from gymops.eventlog.workspace import SqliteLog
 
@@ -109,6 +112,41 @@ def open_users(url: str, users: list[str]) -> PostgresLog:
     from gymops.eventlog.postgres import PostgresLog
 
     return PostgresLog(url, only=users)
+
+
+def account(settings: config.Settings, deployment: Deployment) -> Account:
+    """Where an environment is deployed: the account of its profile, or one on the local AWS.
+
+    Raises:
+        LocalError: the local AWS does not run.
+        AwsError: no credentials, or AWS is not reached.
+        ConfigError: the credentials are of another account than gymops.toml names.
+    """
+    from gymops.aws.account import Account
+    from gymops.local.emulator import LocalAws
+
+    if deployment.local:
+        found = LocalAws(settings.home, SystemClock(), settings.environ).status()
+        if found.url is None:
+            raise LocalError(
+                f"{deployment.name} is on the local AWS, which does not run",
+                hint=f"gymops local up; or name a profile in [environments.{deployment.name}] of gymops.toml",
+            )
+        return Account(deployment.region, endpoint=found.url, number=local_number(deployment.name))
+    chosen = Account(deployment.region, profile=deployment.profile)
+    number, arn = chosen.identity()
+    if deployment.account not in (None, number):
+        raise ConfigError(
+            f"{deployment.name} is in account {deployment.account}, but the credentials are {arn}",
+            hint=f"change `profile` or `account` of [environments.{deployment.name}] in gymops.toml",
+        )
+    return chosen
+
+
+def local_number(environment: str) -> str:
+    """The account of an environment on the local AWS: the usual ones are easily told apart."""
+    usual = {"local": "111111111111", "staging": "222222222222", "prod": "333333333333"}
+    return usual.get(environment) or f"{int(sha256(environment.encode()).hexdigest(), 16) % 10**12:012d}"
 
 
 def is_database(place: str) -> bool:

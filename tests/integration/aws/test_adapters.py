@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from gymops.aws.account import Account
 from gymops.aws.alarms import Alarms
+from gymops.aws.bucket import Bucket
 from gymops.aws.functions import Alias, Functions
 from gymops.aws.instances import Instances
 from gymops.aws.session import AwsError
@@ -134,3 +137,26 @@ def test_alarms_that_ring_are_named(aws: Aws, account: Account) -> None:
     cloudwatch.set_alarm_state(AlarmName=f"{prefix}-loud", StateValue="ALARM", StateReason="a test")
     assert Alarms(account, prefix).ringing() == [f"{prefix}-loud"]
     assert Alarms(account, f"{prefix}-q").ringing() == []
+
+
+def test_a_file_is_stored_once_under_its_digest(aws: Aws, account: Account, tmp_path: Path) -> None:
+    aws.client("s3").create_bucket(Bucket=(name := unique("files")))
+    bucket, file = Bucket(account, name), tmp_path / "app.zip"
+    file.write_bytes(b"content")
+    digest = f"sha256:{hashlib.sha256(b'content').hexdigest()}"
+    assert bucket.put("a/b.zip", file, digest)
+    assert not bucket.put("a/b.zip", file, digest)
+    assert bucket.get("a/b.zip", digest) == b"content"
+    assert bucket.url("a/b.zip") == f"{aws.settings.url}/{name}/a/b.zip"
+    with pytest.raises(AwsError, match="NoSuchKey"):
+        bucket.get("a/c.zip", digest)
+
+
+def test_what_is_not_its_digest_is_neither_stored_nor_taken(aws: Aws, account: Account) -> None:
+    aws.client("s3").create_bucket(Bucket=(name := unique("files")))
+    bucket, digest = Bucket(account, name), f"sha256:{hashlib.sha256(b'content').hexdigest()}"
+    aws.client("s3").put_object(Bucket=name, Key="a", Body=b"other")
+    with pytest.raises(AwsError, match="holds other content"):
+        bucket.get("a", digest)
+    with pytest.raises(AwsError):
+        bucket.put("b", b"other", digest)
