@@ -29,6 +29,11 @@ class GymopsError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def unknown(self) -> bool:
+        """Whether what was asked for may be done, or be going on, all the same: this is then no failure."""
+        return self.exit_code == Detached.exit_code
+
     def as_dict(self) -> dict[str, object]:
         """The document printed under ``--json``: ``{"error": {"code", "message", "hint"}}``."""
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
@@ -102,6 +107,37 @@ class LockHeld(GymopsError):
 
     exit_code = 7
     code = "locked"
+
+
+class LockLost(LockHeld):
+    """The lock was ours; now it is another's, or may be."""
+
+    code = "lock_lost"
+
+
+class Exists(GymopsError):
+    """What was to be made is there already, made by another."""
+
+    code = "exists"
+
+
+class Changed(GymopsError):
+    """What was to be replaced is no longer what it was when it was read."""
+
+    code = "changed"
+
+
+class Detached(GymopsError):
+    """Nobody watches any more; what was begun runs on, and the same command goes on with it."""
+
+    exit_code = 8
+    code = "detached"
+
+
+class Unknown(Detached):
+    """The credentials expired or the network was lost: what was begun may be done, or still running."""
+
+    code = "unknown"
 
 
 class Interrupted(GymopsError):

@@ -9,6 +9,10 @@ from typing import Any, ClassVar
 from gymops.errors import GymopsError
 
 _CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"})
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "SlowDown"}
+    | {"RequestLimitExceeded", "RequestThrottled", "RequestTimeout", "PriorRequestNotComplete"}
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -17,9 +21,17 @@ class AwsError(GymopsError):
 
     code: ClassVar[str] = "aws"
 
-    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, reason: str, hint: str | None = None, unknown: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self._unknown = unknown
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it may have been done all the same, or will be when asked again: no answer, a server's
+        fault, throttling, credentials that expired on the way.
+        """
+        return self._unknown
 
 
 def client(service: str, *, region: str | None = None, timeout: float = 3.0, attempts: int = 2) -> Any:
@@ -55,30 +67,48 @@ def translated(what: str) -> Iterator[None]:
         AwsError: instead of any error of botocore.
     """
     from botocore import exceptions as errors
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except errors.ClientError as error:
         told = error.response.get("Error", {})
         reason = str(told.get("Code", "Unknown"))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         raise AwsError(
-            f"{what}: {told.get('Message') or reason} ({reason})", reason=reason, hint=_hint(reason)
-        ) from None
+            f"{what}: {told.get('Message') or reason} ({reason})", reason=reason, hint=_hint(reason),
+            unknown=status >= 500 or reason in _CREDENTIALS | _THROTTLED,
+        ) from None  # fmt: skip
     except (errors.ConnectTimeoutError, errors.ReadTimeoutError, errors.EndpointConnectionError):
         raise AwsError(
             f"{what}: the service does not answer",
             reason="Unreachable",
             hint="in a VPC it needs a NAT gateway or an interface endpoint, and a security group that lets"
             " port 443 out",
+            unknown=True,
         ) from None
     except (errors.NoCredentialsError, errors.PartialCredentialsError, errors.CredentialRetrievalError):
         raise AwsError(
             f"{what}: no credentials",
             reason="NoCredentials",
             hint="give the function a role, or set AWS_PROFILE",
+            unknown=True,
         ) from None
-    except errors.BotoCoreError as error:
-        raise AwsError(f"{what}: {error}", reason=type(error).__name__) from None
+    except (errors.BotoCoreError, ResponseParserError) as error:
+        raise AwsError(
+            f"{what}: {error}", reason=type(error).__name__, unknown=isinstance(error, _lost())
+        ) from None
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    """botocore's errors of a connection that broke, of half an answer, of a sign-in that ended."""
+    from botocore import exceptions as errors
+    from botocore.parsers import ResponseParserError
+
+    return (
+        errors.HTTPClientError, errors.ConnectionError, errors.IncompleteReadError, ResponseParserError,
+        errors.SSOError, errors.TokenRetrievalError,
+    )  # fmt: skip
 
 
 def _hint(reason: str) -> str | None:

@@ -1,0 +1,115 @@
+"""Objects in a directory: for environments on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gymops.clock import Clock
+from gymops.deploy.release.objects import Stored, StoreError
+from gymops.errors import Changed, Exists, GymopsError
+
+_LOCK = ".lock"
+_NEW = ".new"
+
+
+class DirectoryObjects:
+    """One file for each object, under its key. A writer holds the lock of the folder, which ends with its
+    process; the file is written beside its place, made durable, and then moved there.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    def get(self, key: str) -> Stored | None:
+        with _told(self._folder), suppress(FileNotFoundError), self._path(key).open("rb") as file:
+            data = file.read()
+            written = os.fstat(file.fileno()).st_mtime
+            return data, _etag(data), max(0.0, self._clock.now().timestamp() - written)
+        return None
+
+    def create(self, key: str, data: bytes) -> str:
+        return self._write(key, data, lambda there: there is None, Exists(f"{key}: exists already"))
+
+    def replace(self, key: str, data: bytes, etag: str) -> str:
+        return self._write(key, data, lambda there: there == etag, Changed(f"{key}: has changed"))
+
+    def keys(self, prefix: str) -> Sequence[str]:
+        with _told(self._folder):
+            files = [file for file in self._folder.rglob("*") if file.is_file()]
+        keys = [file.relative_to(self._folder).as_posix() for file in files]
+        return sorted((key for key in keys if _visible(key) and key.startswith(prefix)), key=str.encode)
+
+    def delete(self, key: str, etag: str | None = None) -> None:
+        with _told(self._folder), self._locked():
+            if etag is not None and self._etag(key) != etag:
+                raise Changed(f"{key}: has changed")
+            self._path(key).unlink(missing_ok=True)
+
+    def _write(
+        self, key: str, data: bytes, allowed: Callable[[str | None], bool], refusal: GymopsError
+    ) -> str:
+        path = self._path(key)
+        with _told(self._folder), self._locked():
+            there = self._etag(key)
+            if there == _etag(data):
+                return there
+            if not allowed(there):
+                raise refusal
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._folder / _NEW
+            with new.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+            _make_durable(path.parent)
+            return _etag(data)
+
+    def _etag(self, key: str) -> str | None:
+        with suppress(FileNotFoundError):
+            return _etag(self._path(key).read_bytes())
+        return None
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not all(parts) or any(part.startswith(".") for part in parts):
+            raise StoreError(f"{key!r} is no key", hint="names with slashes between them")
+        return self._folder.joinpath(*parts)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / _LOCK).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _visible(key: str) -> bool:
+    return not any(part.startswith(".") for part in key.split("/"))
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _make_durable(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "make room on the disk" if error.errno == 28 else "check the folder and its permissions"
+        raise StoreError(f"{error.filename or folder}: {error.strerror}", hint=hint) from None
