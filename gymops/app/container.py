@@ -5,28 +5,36 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gymops.app import secret
+from gymops.app import database, secret
+from gymops.app.database import Tokens
 from gymops.app.logs import RequestLog
 from gymops.app.main import create_app
 from gymops.app.metrics import Metrics
 from gymops.app.routes.services import Understand
-from gymops.app.secret import DatabaseUrl, Secrets
+from gymops.app.secret import Secrets
 from gymops.app.settings import AppSettings
 from gymops.app.store import Store
 from gymops.app.voice import Context, Missed, Outcome
 from gymops.aws import secrets as manager
+from gymops.aws import tokens as signer
 from gymops.clock import Clock, SystemClock
-from gymops.errors import ConfigError, GymopsError
+from gymops.errors import GymopsError
+
+if TYPE_CHECKING:
+    from gymops.app.store.sessions import UrlProvider
 
 _log = logging.getLogger("gymops.app")
 
 VARIABLES: dict[str, str] = {
     "GYMOPS_APP_DATABASE": "a postgresql:// URL, or a SQLite file or folder on a volume",
     "GYMOPS_APP_DATABASE_SECRET_ARN": "the secret that holds the URL, or RDS's JSON, in its stead",
+    "GYMOPS_APP_DATABASE_AUTH": "iam: no secret, but a token for each connection (default: secret)",
+    "GYMOPS_APP_DATABASE_USER": "whom the token is for; with iam only, and then host and name are needed too",
     "GYMOPS_APP_DATABASE_HOST": "the host to connect to, as of an RDS Proxy, whatever the secret says",
     "GYMOPS_APP_DATABASE_PORT": "the same for the port",
     "GYMOPS_APP_DATABASE_NAME": "the same for the database's name",
@@ -60,6 +68,7 @@ def build(
     bind: str | None = None,
     clock: Clock | None = None,
     secrets: Secrets = manager,
+    tokens: Tokens = signer,
 ) -> Container:
     """Read the settings and put everything together; the database is not asked yet.
 
@@ -69,7 +78,8 @@ def build(
     """
     clock = clock or SystemClock()
     settings = AppSettings.from_environment(secret.filled(environ, secrets), bind=bind)
-    store = _store(environ, clock=clock, user=settings.user, secrets=secrets)
+    url = database.provider(environ, secrets=secrets, tokens=tokens)
+    store = _store(environ.get("GYMOPS_APP_DATABASE"), url, clock=clock, user=settings.user)
     metrics = Metrics.from_environment(environ, clock=clock)
     key = settings.session_secret.encode() if settings.session_secret else None
     app: ASGIApp = create_app(store, settings, clock=clock, llm=_llm(environ, settings, secrets))
@@ -78,25 +88,13 @@ def build(
     return Container(RequestLog(app, clock=clock, metrics=metrics, user_key=key), store, metrics)
 
 
-def _store(environ: Mapping[str, str], *, clock: Clock, user: str, secrets: Secrets) -> Store:
-    plain, arn = environ.get("GYMOPS_APP_DATABASE"), environ.get("GYMOPS_APP_DATABASE_SECRET_ARN")
-    if bool(plain) is bool(arn):
-        raise ConfigError(
-            "two databases are named" if plain else "no database is named",
-            hint="set one of GYMOPS_APP_DATABASE_SECRET_ARN and GYMOPS_APP_DATABASE",
-        )
+def _store(plain: str | None, url: UrlProvider, *, clock: Clock, user: str) -> Store:
     if plain and not plain.startswith(("postgresql://", "postgres://")):
         from gymops.app.store.opening import open_store
 
         return open_store(plain, user=user, clock=clock)
     from gymops.app.store.postgres import PostgresStore
 
-    url = DatabaseUrl(
-        partial(secrets.read, arn) if arn else lambda: plain or "",
-        host=environ.get("GYMOPS_APP_DATABASE_HOST"),
-        port=environ.get("GYMOPS_APP_DATABASE_PORT"),
-        name=environ.get("GYMOPS_APP_DATABASE_NAME"),
-    )
     return PostgresStore(url, clock=clock)
 
 
