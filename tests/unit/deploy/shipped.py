@@ -17,6 +17,7 @@ from gymops.deploy.template import Architecture, Template, architecture, compose
 
 EVERYTHING_ON: Mapping[str, str] = {
     "OperationsHandler": "gymops.handler",
+    "AuditHandler": "gymops.handler",
     "CopyVaultArn": "arn:aws:backup:us-east-1:123456789012:backup-vault:copies",
     "AlertEmail": "someone@example.com",
 }

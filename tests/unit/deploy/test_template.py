@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
-from gymops.app import container, settings
+from gymops.app import container, database, settings
+from gymops.app.database import TokenUrl
+from gymops.app.secret import DatabaseUrl
+from gymops.aws import secrets, tokens
 from gymops.cli.payload import payload
 from gymops.deploy import template as templates
 from gymops.deploy.build.target import DEFAULT_PYTHON
@@ -132,11 +136,16 @@ def test_an_output_is_a_parameter_of_a_later_stack_by_its_name() -> None:
 
 
 def test_the_function_is_told_what_the_payload_reads() -> None:
-    """Of what it is told, the payload does not read how to prove itself by IAM yet."""
     told = stack("app").body["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-    known = {*container.VARIABLES, *settings.VARIABLES}
-    assert set(told) - known <= {"GYMOPS_APP_DATABASE_AUTH", "GYMOPS_APP_DATABASE_USER"}
+    assert set(told) <= {*container.VARIABLES, *settings.VARIABLES}
     assert {"GYMOPS_APP_PASSCODE_ARN", "GYMOPS_APP_SESSION_SECRET_ARN"} <= set(told)
+
+
+_HANDLERS = {
+    "Function": "Handler",
+    "DatabaseFunction": "OperationsHandler",
+    "OperationsFunction": "AuditHandler",
+}
 
 
 @pytest.mark.parametrize(
@@ -151,8 +160,7 @@ def test_a_zip_runs_as_what_it_was_built_for(zipped: dict[str, str]) -> None:
     for function in app.resources("AWS::Lambda::Function"):
         made = evaluate(function.properties, app, parameters)
         assert (made["Runtime"], made["Architectures"]) == (python, [arch])
-        wanted = "Handler" if function.name == "Function" else "OperationsHandler"
-        assert made["Handler"] == parameters[wanted]
+        assert made["Handler"] == parameters[_HANDLERS[function.name]]
     layer = evaluate(app.body["Resources"]["Layer"]["Properties"], app, parameters)
     assert (layer["CompatibleRuntimes"], layer["CompatibleArchitectures"]) == ([python], [arch])
 
@@ -161,6 +169,33 @@ def test_what_a_build_makes_by_default_the_templates_run_by_default() -> None:
     runtime = stack("app").parameters["Runtime"]
     assert runtime["Default"] == f"python{DEFAULT_PYTHON}"
     assert stack("app").parameters["Handler"]["Default"] == payload().handler
+
+
+def test_handlers_named_are_in_the_artefact_and_no_schedule_calls_another() -> None:
+    for environment, off_hours in (("staging", {"StopDatabase", "StartDatabase"}), ("prod", set[str]())):
+        named = titan().environments[environment]
+        module, _, name = named["OperationsHandler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+        assert module.startswith(payload().packages)
+        schedules = {one.name for one in stack("app").resources("AWS::Scheduler::Schedule")}
+        assert schedules & made(**named) == off_hours
+
+
+@pytest.mark.parametrize(
+    ("function", "environment", "way"),
+    [
+        ("Function", "staging", DatabaseUrl),
+        ("Function", "prod", TokenUrl),
+        ("DatabaseFunction", "staging", DatabaseUrl),
+        ("DatabaseFunction", "prod", DatabaseUrl),
+    ],
+)
+def test_a_function_is_told_one_way_to_prove_who_it_is(function: str, environment: str, way: type) -> None:
+    app = stack("app")
+    variables = app.body["Resources"][function]["Properties"]["Environment"]["Variables"]
+    told = evaluate(variables, app, values(app, environment))
+    environ = {name: {"GYMOPS_APP_DATABASE_PORT": "5432"}.get(name, str(one)) for name, one in told.items()}
+    assert isinstance(database.provider(environ, secrets=secrets, tokens=tokens), way)
 
 
 def test_no_live_image_expires() -> None:
@@ -201,6 +236,7 @@ def made(**given: str) -> set[str]:
     parameters = {
         **values(app, "local"),
         "OperationsHandler": "",
+        "AuditHandler": "",
         "AlertEmail": "",
         "CopyVaultArn": "",
         **given,
@@ -233,6 +269,11 @@ def made(**given: str) -> set[str]:
         ({"CopyVaultArn": "arn"}, {"BackupCopyAlarm"}, set()),
         (
             {"OperationsHandler": "a.b"},
+            {"DatabaseFunction", "DatabaseFunctionRole", "OperationsLogs"},
+            set(),
+        ),
+        (
+            {"OperationsHandler": "a.b", "AuditHandler": "a.c"},
             {"DatabaseFunction", "DatabaseFunctionRole", "OperationsFunction", "OperationsRole"}
             | {"OperationsLogs", "AuditSchedule", "RestoreTestSchedule"},
             set(),

@@ -1,0 +1,175 @@
+"""One-shot work on the database as a Lambda function of the app's own artefact: revisions and proofs.
+
+It serves nobody: it runs as the owner of the schema, directly on the instance, from where the database can
+be reached. An event says what to do, as in ``{"do": "schema-upgrade", "phase": "expand"}``. The answer has
+the keys of the same command's ``--json``, or is ``{"error": {"code", "message", "hint"}}``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from itertools import takewhile
+from typing import Any
+
+from gymops.app import database, logs
+from gymops.app.secret import Secrets
+from gymops.aws import secrets as manager
+from gymops.aws import tokens as signer
+from gymops.clock import Clock, SystemClock, ticks
+from gymops.errors import ConfigError, GymopsError
+from gymops.pg import roles, schema
+from gymops.pg.connection import redact
+from gymops.pg.failures import DatabaseError, Kind
+
+_PHASES = ("expand", "contract")
+
+_PATIENCE, _PAUSE = 120.0, 2.0
+"""Seconds: for how long an upgrade that gave way to others is tried again, and how long it stands aside."""
+
+_log = logging.getLogger("gymops.app")
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 - as Lambda calls it
+    """Do what the event says."""
+    logs.configure()
+    return answer(event, os.environ, clock=SystemClock())
+
+
+def answer(
+    event: Any, environ: Mapping[str, str], *, clock: Clock, secrets: Secrets = manager
+) -> dict[str, Any]:
+    """The document that answers an event; a failure is one too, without a secret in it."""
+    began = clock.monotonic()
+    try:
+        name, options = _asked(event)
+        url = database.provider(environ, secrets=secrets, tokens=signer)()
+        found = {"target": redact(url), **_WORK[name](url, clock, **options)}
+    except GymopsError as error:
+        _log.error("not done: %s", error.message, extra={"fields": {"code": error.code}})
+        return error.as_dict()
+    except Exception as error:  # noqa: BLE001 - whoever asked waits for a document
+        _log.exception("not done")
+        return GymopsError(
+            f"an error nobody thought of: {type(error).__name__}",
+            hint="the function's log says where: gymops logs ENV",
+        ).as_dict()
+    _log.info("done", extra={"fields": {"do": name, "seconds": round(clock.monotonic() - began, 3)}})
+    return found
+
+
+def _asked(event: Any) -> tuple[str, dict[str, str]]:
+    """What to do and how.
+
+    Raises:
+        ConfigError: the event does not say it, or says more than is understood.
+    """
+    options = dict(event) if isinstance(event, dict) else {}
+    name = options.pop("do", None)
+    if not isinstance(name, str) or name not in _WORK:
+        raise ConfigError(
+            f"the event asks for {name!r}" if name else "the event does not say what to do",
+            hint=f'{{"do": one of {", ".join(_WORK)}}}',
+        )
+    allowed = {"phase"} if name == "schema-upgrade" else set()
+    if unknown := sorted(set(options) - allowed):
+        raise ConfigError(
+            f"{name} does not know {', '.join(map(repr, unknown))}",
+            hint=f"it takes {', '.join(sorted(allowed)) or 'nothing'} beside do",
+        )
+    if options.get("phase", _PHASES[0]) not in _PHASES:
+        raise ConfigError(f"phase is {options['phase']!r}", hint=f"one of {', '.join(_PHASES)}, or none")
+    return name, options
+
+
+def _current(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    accepts = {"lowest": schema.MIN_SCHEMA, "highest": schema.MAX_SCHEMA}
+    return {"current": schema.current(url), "pending": _pending(url), "accepts": accepts}
+
+
+def _history(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    missing = _pending(url)
+    known = [
+        {"id": one.id, "phase": one.phase, "message": one.message, "applied": one.id not in missing}
+        for one in schema.history()
+    ]
+    return {"revisions": known}
+
+
+def _check(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    return schema.check(url).as_dict()
+
+
+def _upgrade(url: str, clock: Clock, phase: str | None = None) -> dict[str, Any]:
+    """Apply what is missing; with a phase, what of it comes before the first revision of another phase."""
+    before = schema.pending(url)
+    wanted = list(takewhile(lambda one: phase in (None, one.phase), before))
+    if wanted:
+        _apply(url, clock, wanted[-1].id)
+    admitted = roles.admit(url, clock=clock)
+    after = _pending(url)
+    applied = [one.id for one in before if one.id not in after]
+    return {"applied": applied, "current": schema.current(url), "pending": after, "admitted": admitted}
+
+
+def _apply(url: str, clock: Clock, last: str) -> None:
+    """Upgrade; a revision that gave way to somebody's lock is tried again for a while.
+
+    Raises:
+        DatabaseError: it gave way to the end, or failed otherwise; it left no trace.
+    """
+    gave_way: DatabaseError | None = None
+    for _ in ticks(clock, timeout=_PATIENCE, interval=_PAUSE):
+        try:
+            schema.upgrade(url, clock=clock, to=last)
+        except DatabaseError as error:
+            if error.kind is not Kind.LOCK_TIMEOUT:
+                raise
+            gave_way = error
+            _log.warning("gave way: %s", error.message)
+        else:
+            return
+    if gave_way:
+        raise gave_way
+
+
+def _digest(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    from gymops.eventlog.postgres import PostgresLog
+
+    with closing(PostgresLog(url)) as log:
+        found = log.digest()
+    return {
+        "events": found.events,
+        "users": len(found.streams),
+        "digest": found.head,
+        "rejected": vars(found.rejected),
+    }
+
+
+def _readiness(url: str, clock: Clock) -> dict[str, Any]:
+    from gymops.app.store.postgres import PostgresStore
+
+    with closing(PostgresStore(lambda *, refresh=False: url, clock=clock)) as store:  # noqa: ARG005
+        found = store.readiness()
+    return {
+        "ready": found.ready,
+        "schema": {"revision": found.revision, "expected": found.expected},
+        "projections": {"lag": found.lag},
+        "problem": found.problem,
+    }
+
+
+def _pending(url: str) -> list[str]:
+    return [one.id for one in schema.pending(url)]
+
+
+_WORK: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "schema-current": _current,
+    "schema-history": _history,
+    "schema-check": _check,
+    "schema-upgrade": _upgrade,
+    "digest": _digest,
+    "readiness": _readiness,
+}
