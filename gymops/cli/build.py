@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gymops.deploy.build import Built
     from gymops.deploy.build.registry import Repository
 
+_NEWEST = 10
+"""Artefacts of each app, kind and architecture that stay below --home."""
+
 _EPILOG = """\b
 --json: {"digest", "kind", "arch", "python", "app", "handler", "contents", "sources", "lock", "created",
          "commit", "dirty", "base", "pushed": [repository@digest], "size", "unpacked", "folder", "notes",
@@ -59,7 +62,8 @@ def command(
     The same sources and the same lock give the same digest, from any directory and on any machine.
     Dependencies are wheels for the target, taken by their hashes from the package index pip is set up for,
     and kept for the next build. Caches, tests and what looks like a secret do not get in. What is built is
-    the app of [app] in gymops.toml; without that section the tracker that comes with gymops.
+    the app of [app] in gymops.toml; without that section the tracker that comes with gymops. Below --home
+    the last 10 artefacts of a kind stay, and each with a file named keep in its folder; with --out all do.
     """
     from gymops.cli.payload import app
 
@@ -94,6 +98,7 @@ def _build(
         Path(cache) if cache else _cache(settings),
         settings.environ,
         output.note,
+        newest=None if out else _NEWEST,
     )
     host = Target.host() if arch == "host" else None
     if host and python not in (None, host.python):

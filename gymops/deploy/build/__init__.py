@@ -1,6 +1,7 @@
 """Building an artefact: the same sources and lock give the same digest, whoever builds, where and when.
 
 sources -> no secrets -> wheels by hash -> packed -> recorded; an image is then put on its base and sent.
+Older artefacts are swept away at the end.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Places:
     cache: Path
     environ: Mapping[str, str]
     tell: Tell
+    newest: int | None = None
+    """How many artefacts of each app, kind and architecture stay; None: all."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def build_zip(app: App, arch: Arch | None, places: Places, *, python: str | None
         blobs = tuple(one.blob for one in packed)
         digest = digest_of("zip", target.arch, target.python, app.handler, blobs)
         artefact = _record(app, parts, packed, places, kind="zip", digest=digest, blobs=blobs)
-        kept = store.keep(folder, artefact, places.out)
+        kept = _keep(folder, artefact, places)
     return Built(artefact, kept, parts.downloaded, tuple(notes))
 
 
@@ -130,7 +133,7 @@ def build_image(
         known = {"kind": "image", "digest": digest, "blobs": blobs, "pushed": pushed}
         named = f"{base.where.name}@{base.where.digest}"
         artefact = _record(app, parts, [packed], places, base=named, **known)
-        kept = store.keep(folder, artefact, places.out)
+        kept = _keep(folder, artefact, places)
     return Built(artefact, kept, parts.downloaded)
 
 
@@ -171,6 +174,14 @@ def _record(app: App, parts: _Parts, packed: list[Packed], places: Places, **kno
         commit=made.commit,
         dirty=made.dirty,
     )
+
+
+def _keep(folder: Path, artefact: Artefact, places: Places) -> Path:
+    """Put it where it is kept, and make room."""
+    kept = store.keep(folder, artefact, places.out)
+    if places.newest and (removed := store.sweep(places.out, places.newest, kept)):
+        places.tell(f"removed {len(removed)} artefacts older than the last {places.newest} of their kind")
+    return kept
 
 
 def _rooted(parts: _Parts) -> list[Entry]:

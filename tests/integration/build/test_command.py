@@ -82,3 +82,24 @@ def test_a_secret_is_a_gate(app: Path) -> None:
     done = gymops(app, "build")
     assert done.returncode == 4
     assert "shop/.env" in done.stderr
+
+
+def test_no_disk_is_told_and_nothing_is_left(app: Path) -> None:
+    """A limit on the size of files: what a full disk says at the same place."""
+    first = gymops(app, "build", "--json")
+    assert first.returncode == 0, first.stderr
+    before = sorted((app / ".gymops/artefacts").rglob("*"))
+    tree(app, {"shop/words.txt": "other\n"})
+    limited = "import resource as r, runpy; r.setrlimit(r.RLIMIT_FSIZE, (600, 600));"
+    limited += "runpy.run_module('gymops', run_name='__main__')"
+    environ = {**os.environ, "GYMOPS_CACHE": str(app.parent / "cache")}
+    environ["PYTHONPATH"] = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "build", "--json"],
+        cwd=app, env=environ, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert "no space is left on this disk" in error["message"]
+    assert "--out" in error["hint"]
+    assert sorted((app / ".gymops/artefacts").rglob("*")) == before
