@@ -67,12 +67,15 @@ def read(file: Path, *, largest: int) -> str:
         TemplateError: it is missing, no text, or larger than CloudFormation takes.
     """
     try:
-        if file.stat().st_size > largest:
+        with file.open("rb") as opened:
+            data = opened.read(largest + 1)  # a pipe or a device tells no size
+        if len(data) > largest:
+            size = max(len(data), file.stat().st_size)
             raise TemplateError(
-                f"{file}: {file.stat().st_size:,} bytes, and CloudFormation takes {largest:,}",
+                f"{file}: {size:,} bytes, and CloudFormation takes {largest:,}",
                 hint="split the stack; what lives and dies together stays together",
             )
-        return file.read_text(encoding="utf-8")
+        return data.decode()
     except FileNotFoundError:
         raise TemplateError(f"{file}: no such file", hint="check the path") from None
     except UnicodeDecodeError:

@@ -135,6 +135,7 @@ def test_a_table_for_people(tmp_path: Path) -> None:
         (["broken.yaml"], 1, "broken.yaml:2: no YAML"),
         (["binary.json"], 1, "binary.json: not UTF-8 text"),
         (["large.yaml"], 1, "large.yaml: 1,000,001 bytes, and CloudFormation takes 1,000,000"),
+        (["/dev/zero"], 1, "/dev/zero: 1,000,001 bytes, and CloudFormation takes 1,000,000"),
         (["empty.yaml"], 1, "empty.yaml: no template"),
         (["./"], 1, "cannot be read"),
         (["titan-trakr", "--print", "none"], 2, "titan-trakr has no stack 'none'"),
@@ -197,6 +198,13 @@ def test_init_writes_what_lint_reads(tmp_path: Path) -> None:
     unknown = gymops(tmp_path, "init", "--architecture", "titan", "--json")
     assert unknown.returncode == 2
     assert json.loads(unknown.stdout)["error"]["hint"] == "known architectures: titan-trakr"
+
+
+def test_a_type_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
+    put(tmp_path, "Resources:\n  A:\n    Type: AWS::No::Such\n")
+    done = gymops(tmp_path, "lint", "t.yaml")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "t.yaml:3: E3006 A: Resource type 'AWS::No::Such' does not exist" in done.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:
