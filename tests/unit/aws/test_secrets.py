@@ -48,6 +48,11 @@ def test_one_value_of_a_json_secret_is_named_as_in_a_task_definition(manager: St
     assert secrets.read(f"{ARN}:signing::") == "key"
 
 
+def test_a_secret_that_rds_manages_is_named_with_an_exclamation_mark() -> None:
+    arn = "arn:aws:secretsmanager:us-west-1:123456789012:secret:rds!db-0b6d0a3f-6d7a-4f8e-9a54-AbCdEf"
+    assert Reference.parse(f"{arn}:password::") == Reference(arn, "us-west-1", "password")
+
+
 def test_a_version_stage_and_a_version_are_passed_on(manager: Stubber) -> None:
     answers(manager, "old", VersionStage="AWSPREVIOUS")
     answers(manager, "that", VersionId="0b6d0a3f-6d7a-4f8e-9a54-1f1f0c1e1d10")
