@@ -31,8 +31,8 @@ class RegistryError(GymopsError):
 
 
 @contextmanager
-def written(where: Path) -> Iterator[None]:
-    """Turn what a disk says into our words.
+def written(where: Path, setting: str = "--out") -> Iterator[None]:
+    """Turn what a disk says into our words; ``setting`` names another folder.
 
     Raises:
         BuildError: instead of an OSError.
@@ -42,10 +42,11 @@ def written(where: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise BuildError(
-                f"{where}: no space is left on this disk", hint="free some, or name another folder with --out"
+                f"{where}: no space is left on this disk",
+                hint=f"free some, or name another folder with {setting}",
             ) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise BuildError(
-                f"{where}: cannot be written: {error.strerror}", hint="name another folder with --out"
+                f"{where}: cannot be written: {error.strerror}", hint=f"name another folder with {setting}"
             ) from None
         raise BuildError(f"{error.filename or where}: {error.strerror or error}") from None

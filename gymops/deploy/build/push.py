@@ -27,7 +27,7 @@ class Layers:
             RegistryError: the base's registry does not give it.
         """
         path = self._folder / blob.digest.removeprefix("sha256:")
-        with written(path):
+        with written(path, "--cache"):
             self._folder.mkdir(parents=True, exist_ok=True)
             if path.exists() and sha256_file(path) == blob.digest:
                 return path

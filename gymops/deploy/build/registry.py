@@ -96,7 +96,10 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
 
     def download(self, digest: str, to: Path) -> None:
         """A blob into a file, which is there only when it is whole."""
-        with written(to), tempfile.NamedTemporaryFile(dir=to.parent, prefix=".blob-", delete=False) as file:
+        with (
+            written(to, "--cache"),
+            tempfile.NamedTemporaryFile(dir=to.parent, prefix=".blob-", delete=False) as file,
+        ):
             try:
                 running = hashlib.sha256()
                 with self._ask("GET", f"blobs/{digest}", stream=True) as answer, self._reading():

@@ -36,7 +36,7 @@ def build_and_push(
     if shutil.which(tool) is None:
         raise BuildError(f"{tool} is not installed", hint="leave --with out: gymops needs none of them")
     name = f"{to.name.removeprefix('docker.io/')}:{to.tag or f'gymops-{image.digest[7:27]}'}"
-    with tempfile.TemporaryDirectory(prefix="gymops-build-") as temporary, written(Path(temporary)):
+    with tempfile.TemporaryDirectory(prefix="gymops-build-") as temporary, written(Path(temporary), "TMPDIR"):
         folder = Path(temporary)
         shutil.copyfile(layer, folder / "layer.tar.gz")
         (folder / "Dockerfile").write_text(dockerfile(image, base), encoding="utf-8")

@@ -33,6 +33,7 @@ _LOST = re.compile(
 )
 _NONE = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+==\S+)")
 _WRONG = re.compile(r"DO NOT MATCH THE HASHES", re.IGNORECASE)
+_FULL = re.compile(r"No space left|Disk quota exceeded|File too large")
 _ADDRESS = re.compile(r"\w+://\S+")
 
 
@@ -51,7 +52,7 @@ def fetch(pins: Sequence[Pin], target: Target, cache: Path, tell: Tell) -> Fetch
         BuildError: the index cannot be reached, has no wheel for the target, or another than was locked.
     """
     folder = cache / "wheels" / target.key
-    with written(folder):
+    with written(folder, "--cache"):
         folder.mkdir(parents=True, exist_ok=True)
     kept = _kept(pins, folder)
     missing = [pin for pin in pins if pin.name not in kept]
@@ -82,7 +83,10 @@ def _kept(pins: Sequence[Pin], folder: Path) -> dict[str, Path]:
 
 
 def _download(pins: Sequence[Pin], target: Target, folder: Path) -> None:
-    with written(folder), tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as temporary:
+    with (
+        written(folder, "--cache"),
+        tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as temporary,
+    ):
         wanted = Path(temporary, "requirements.txt")
         wanted.write_text("".join(f"{pin.line}\n" for pin in pins), encoding="utf-8")
         brought = Path(temporary, "wheels")
@@ -129,7 +133,7 @@ def _failure(said: str, pins: Sequence[Pin], target: Target) -> BuildError:
             "the package index gave a file with another hash than was locked",
             hint="find out why before you lock anew: someone may have replaced it",
         )
-    if "No space left" in said:
+    if _FULL.search(said):
         return BuildError("no space is left for the wheels", hint="free some, or name another with --cache")
     if _LOST.search(said):
         return BuildError(

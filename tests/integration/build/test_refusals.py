@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import random
+import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gymops.deploy.artefact import Blob, canonical, sha256
-from gymops.deploy.build import build_image, push
+from gymops.deploy.build import build_image, build_zip, lock, push
 from gymops.deploy.build.failures import BuildError, RegistryError
+from gymops.deploy.build.target import Target
+from gymops.deploy.build.wheels import fetch
 from tests.integration.build.registries import FastClock, Request, layer, misbehaving, repository
 from tests.unit.build.making import places, shop
 
 Answer = tuple[int, dict[str, str], bytes] | None
+TARGET = Target.of("image", "arm64", "3.12")
 GOOD: Answer = (200, {}, b"{}")
 
 
@@ -184,8 +190,9 @@ def test_a_token_s_server_that_does_not_answer() -> None:
             enough.set()
 
 
-def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> None:
-    data, diff_id = layer({"x": b"1"})
+def a_base(files: Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:
+    """An image of one layer: its digest, and what a registry holds of it."""
+    data, diff_id = layer(files)
     described = {"architecture": "arm64", "os": "linux", "config": {}, "rootfs": {"diff_ids": [diff_id]}}
     config = canonical(described)
     manifest = canonical(
@@ -195,7 +202,51 @@ def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> N
             "layers": [{"mediaType": "l", "digest": sha256(data), "size": len(data)}],
         }
     )
-    held = {sha256(one): one for one in (data, config, manifest)}
+    return sha256(manifest), {sha256(one): one for one in (data, config, manifest)}
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file grows beyond this: what a full disk says at the same place."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_for_the_image_or_for_a_layer_of_its_base(tmp_path: Path) -> None:
+    digest, held = a_base({"large": random.Random(1).randbytes(40_000)})
+
+    def answer(request: Request) -> Answer:
+        return 200, {}, held.get(request.path.rpartition("/")[2], b"{}")
+
+    with misbehaving(answer) as server:
+        base = repository(f"{server.host}/base@{digest}")
+        app = shop(tmp_path / "app")
+        for room, where, other in ((300, "/out/", "--out"), (20_000, "/cache/", "--cache")):
+            fetch(lock.read(app.lock, TARGET, []), TARGET, tmp_path / "cache", lambda _: None)
+            with room_for(room), pytest.raises(BuildError, match="no space is left on this disk") as error:
+                build_image(app, "arm64", places(tmp_path), base=base)
+            assert where in error.value.message
+            assert other in (error.value.hint or "")
+            assert not list((tmp_path / "out").iterdir())
+        assert not list((tmp_path / "cache/blobs").iterdir())
+        assert build_image(app, "arm64", places(tmp_path), base=base).artefact.base
+
+
+def test_no_room_for_the_wheels(tmp_path: Path) -> None:
+    app = shop(tmp_path / "app")
+    with room_for(300), pytest.raises(BuildError, match="no space is left") as error:
+        build_zip(app, "arm64", places(tmp_path))
+    assert "--cache" in (error.value.hint or "")
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "cache/wheels").rglob("*.whl"))
+
+
+def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> None:
+    digest, held = a_base({"x": b"1"})
 
     def answer(request: Request) -> Answer:
         digest = request.path.rpartition("/")[2]
@@ -204,7 +255,7 @@ def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> N
         return (404, {}, b"") if request.method == "HEAD" else (507, {}, b'{"errors": [{"message": "full"}]}')
 
     with misbehaving(answer) as server:
-        base = repository(f"{server.host}/base@{sha256(manifest)}")
+        base = repository(f"{server.host}/base@{digest}")
         with pytest.raises(RegistryError, match="the registry answers 507: full"):
             build_image(
                 shop(tmp_path / "app"),
@@ -214,7 +265,7 @@ def test_a_push_that_fails_in_the_middle_leaves_no_artefact(tmp_path: Path) -> N
                 to=repository(f"{server.host}/shop"),
             )
         assert not list((tmp_path / "out").iterdir())
-        held[sha256(manifest)] = b"[]"
+        held[digest] = b"[]"
         with pytest.raises(RegistryError, match="gave another manifest"):
             build_image(shop(tmp_path / "app"), "arm64", places(tmp_path), base=base)
 
