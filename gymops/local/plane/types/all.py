@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gymops.local.plane.types import data, network, operations
+from gymops.local.plane.types import data, network, operations, schedules
 from gymops.local.plane.types.kind import Kind
 
 KINDS: tuple[type[Kind], ...] = (
@@ -22,4 +22,5 @@ KINDS: tuple[type[Kind], ...] = (
     operations.ScalableTarget,
     operations.ScalingPolicy,
     operations.SlackChannel,
+    schedules.Schedule,
 )

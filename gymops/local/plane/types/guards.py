@@ -8,6 +8,7 @@ from typing import Any
 from gymops.local.plane import ministack
 from gymops.local.plane.calls import Calls
 from gymops.local.plane.faults import Fault
+from gymops.local.plane.types.kind import typed
 
 Handlers = dict[str, Any]
 _BUCKET = "AWS::S3::Bucket"
@@ -20,8 +21,15 @@ def guarded(calls: Calls) -> dict[str, Handlers]:
     """The emulator's handlers of these types with ours around them."""
     there = ministack.handlers()
     return {
-        _BUCKET: {**there[_BUCKET], "delete": _if_empty(there[_BUCKET]["delete"], calls)},
-        _VAULT: {**there[_VAULT], "delete": _if_no_points(there[_VAULT]["delete"], calls)},
+        _BUCKET: {
+            **there[_BUCKET],
+            "update": _suspending(there[_BUCKET]["update"], calls),
+            "delete": _if_empty(there[_BUCKET]["delete"], calls),
+        },
+        _VAULT: {
+            **_locking(there[_VAULT], calls),
+            "delete": _if_no_points(there[_VAULT]["delete"], calls),
+        },
         _SECRET: _by_arn(there[_SECRET]),
         _SUBNET: _with_its_block(there[_SUBNET]),
     }
@@ -43,6 +51,44 @@ def _if_empty(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
         return original(physical_id, props)
 
     return delete
+
+
+def _suspending(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+    """Versioning is turned on by the emulator's own update, and never off."""
+
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
+        made = original(physical_id, old, new, stack)
+        wanted = new.get("VersioningConfiguration") or {"Status": "Suspended"}
+        if old.get("VersioningConfiguration"):
+            calls.client("s3").put_bucket_versioning(Bucket=made[0], VersioningConfiguration=wanted)
+        return made
+
+    return update
+
+
+def _locking(handlers: Handlers, calls: Calls) -> Handlers:
+    """A vault's lock is a property of it, which the emulator passes over."""
+
+    def lock(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
+        before, after = old.get("LockConfiguration"), new.get("LockConfiguration")
+        if after and after != before:
+            calls.client("backup").put_backup_vault_lock_configuration(BackupVaultName=name, **typed(after))
+        elif before and not after:
+            calls.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=name)
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        made = handlers["create"](logical_id, props, stack)
+        lock(made[0], {}, props)
+        return made
+
+    def update(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
+    ) -> Any:
+        made = handlers["update"](physical_id, old, new, stack, logical_id)
+        lock(made[0], old if made[0] == physical_id else {}, new)
+        return made
+
+    return {**handlers, "create": create, "update": update, "update_with_logical_id": True}
 
 
 def _if_no_points(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ class Eip(Kind):
 
     name = "AWS::EC2::EIP"
     gone = frozenset({"InvalidAddress.NotFound", "InvalidAllocationID.NotFound"})
+    in_place = frozenset({"Tags"})
 
     def create(self, logical_id: str, props: Props, stack: str) -> Made:
         del logical_id, stack
@@ -19,6 +20,11 @@ class Eip(Kind):
             Domain=props.get("Domain", "vpc"), **tags_of(props, "elastic-ip")
         )
         return found["PublicIp"], {"AllocationId": found["AllocationId"], "PublicIp": found["PublicIp"]}
+
+    def change(self, physical_id: str, old: Props, new: Props) -> Made:
+        [found] = self.calls.client("ec2").describe_addresses(PublicIps=[physical_id])["Addresses"]
+        _retag(self.calls.client("ec2"), found["AllocationId"], old, new)
+        return physical_id, {"AllocationId": found["AllocationId"], "PublicIp": physical_id}
 
     def remove(self, physical_id: str, props: Props) -> None:
         del props
@@ -43,9 +49,7 @@ class NatGateway(Kind):
         return identifier, {"NatGatewayId": identifier}
 
     def change(self, physical_id: str, old: Props, new: Props) -> Made:
-        ec2 = self.calls.client("ec2")
-        ec2.delete_tags(Resources=[physical_id], Tags=old.get("Tags") or [])
-        ec2.create_tags(Resources=[physical_id], Tags=new.get("Tags") or [])
+        _retag(self.calls.client("ec2"), physical_id, old, new)
         return physical_id, {"NatGatewayId": physical_id}
 
     def remove(self, physical_id: str, props: Props) -> None:
@@ -139,6 +143,11 @@ class MonitoringSubscription(Kind):
     def remove(self, physical_id: str, props: Props) -> None:
         del props
         self.calls.client("cloudfront").delete_monitoring_subscription(DistributionId=physical_id)
+
+
+def _retag(ec2: Any, identifier: str, old: Props, new: Props) -> None:
+    ec2.delete_tags(Resources=[identifier], Tags=old.get("Tags") or [])
+    ec2.create_tags(Resources=[identifier], Tags=new.get("Tags") or [])
 
 
 def _permission(props: Props, other: str) -> dict[str, Any]:

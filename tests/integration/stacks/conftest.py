@@ -1,0 +1,51 @@
+"""An environment in accounts of its own, and the artefact that runs in it, built for this machine."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.local.conftest import Aws, aws, emulator_installed
+from tests.integration.stacks.environment import Environment, titan
+
+__all__ = ["aws", "emulator_installed"]
+
+OPERATOR = {
+    "AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "SlackWorkspaceId": "T0123ABCD",
+    "SlackChannelId": "C0123ABCD", "OperationsHandler": "gymops.app.operations.handler",
+}  # fmt: skip
+"""What an operator adds, so that whatever can be switched on is there in one environment or the other."""
+
+EXTRAS = {"staging": {}, "prod": {"Nat": "true", "AuditHandler": "gymops.app.operations.handler"}}
+
+
+@pytest.fixture(scope="session")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracker's zip and layer; wheels come from the package index, once."""
+    folder = tmp_path_factory.mktemp("artefact")
+    command = [sys.executable, "-m", "gymops", "build", "--arch", "host", "--json", "--out", str(folder)]
+    built = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+    if built.returncode and "index" in built.stdout:
+        pytest.skip(f"the artefact's wheels cannot be had: {built.stdout}")
+    assert built.returncode == 0, built.stdout + built.stderr
+    return Path(folder, json.loads(built.stdout)["folder"])
+
+
+@pytest.fixture
+def make(aws: Aws, artefact: Path) -> Callable[[str], Environment]:
+    """All stacks of an environment, in an account where nothing else is."""
+
+    def make(name: str) -> Environment:
+        account = f"{random.randrange(10**11, 10**12)}"
+        given = {**titan().environments[name], **OPERATOR, **EXTRAS[name]}
+        environment = Environment(aws, name, account, artefact, given)
+        environment.create()
+        return environment
+
+    return make
