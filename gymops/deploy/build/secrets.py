@@ -76,6 +76,11 @@ def _inside(data: bytes) -> tuple[str, int] | None:
     return None
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a key, a token or a password is written in this text."""
+    return _inside(text.encode()) is not None
+
+
 def _looks_made(text: bytes) -> bool:
     """Letters and digits mixed at random, and no name of something."""
     kinds = sum(bool(re.search(kind, text)) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))

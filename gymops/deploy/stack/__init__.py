@@ -1,0 +1,1 @@
+"""One CloudFormation stack: look, decide, recover, preview, guard the data, execute, wait, explain."""
