@@ -164,6 +164,13 @@ _REFUSALS = (
         "correct the password; one from the environment comes as --to env:NAME",
     ),
     _Refusal(
+        r"(?:PAM|IAM) authentication failed|IAM is allowed only|has no credentials for the role",
+        Kind.REFUSED,
+        "IAM does not let this user in",
+        "the caller's policy needs rds-db:connect for this user, and the user needs the role rds_iam: GRANT"
+        " rds_iam TO the user",
+    ),
+    _Refusal(
         r"no password supplied",
         Kind.REFUSED,
         "the server asks for a password and none is given",

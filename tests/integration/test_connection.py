@@ -194,6 +194,21 @@ def test_no_encrypted_connection_comes_about() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        'PAM authentication failed for user "gymops_app"',
+        "The IAM authentication failed for the role gymops_app. Check the IAM token for this role.",
+        "This RDS Proxy has no credentials for the role gymops_app. Check the credentials for this role.",
+    ],
+)
+def test_a_token_that_rds_or_its_proxy_refuses_is_told_as_such(said: str) -> None:
+    fields = f"SFATAL\0C28000\0M{said}\0\0".encode()
+    error = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    with answering(1000, error) as port, fails(Kind.REFUSED, "IAM does not let this user in"):
+        connect(f"postgresql://gymops_app:{ENCODED}@127.0.0.1:{port}/gym?sslmode=disable")
+
+
+@pytest.mark.parametrize(
     ("said", "told"), [("too tired", "FATAL: too tired"), (f"no to {PASSWORD}", "/gym?sslmode=disable")]
 )
 def test_what_a_server_says_is_told_unless_it_repeats_the_password(said: str, told: str) -> None:
