@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 2
 CHECKOV ?= .venv-checkov
 
-.PHONY: demo test browser registry test-long soak check style checkov bench picture page wheel lock clean
+.PHONY: demo test browser registry test-long soak check style checkov bench picture tables page wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
@@ -49,6 +49,9 @@ bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; AR
 picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture
 	$(BIN)/python -m tests.browser.pictures
+
+tables: $(VENV)/.installed-dev ## the generated tables in docs/
+	$(BIN)/python -m tests.local_page
 
 page: ## the tracker's built page, from its sources; needs Node
 	cd gymops/app/web/source && npm ci && npm run build

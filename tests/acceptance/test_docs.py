@@ -29,6 +29,7 @@ DOCUMENTS = [
     *sorted((ROOT / "runbooks").glob("*.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+_LONG = {"README.md", "build.md", "local-aws.md"}
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _COMMAND = re.compile(r"\$ (?P<command>.+?)(?:\s+# (?:exit (?P<code>\d+)|(?P<until>until Ctrl-C)))?")
 UNTIL = -1
@@ -55,11 +56,18 @@ def place(tmp_path: Path) -> Iterator[Path]:
         folder.rename(folder.with_name(folder.name.replace("sample|", "auth0|")))
     write_log(tmp_path / "gym.db", events=300, seed=2)
     yield tmp_path
-    gymops = [sys.executable, "-m", "gymops", "db", "stop"]
-    subprocess.run(gymops, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    for end in ("db", "stop"), ("local", "down"):
+        gymops = [sys.executable, "-m", "gymops", *end]
+        subprocess.run(gymops, cwd=tmp_path, check=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(one, marks=pytest.mark.long if one.name in _LONG else (), id=one.name)
+        for one in DOCUMENTS
+    ],
+)
 def test_every_command_shown_runs(document: Path, place: Path, database: str) -> None:
     environment = {
         **os.environ,
@@ -81,7 +89,7 @@ def test_every_command_shown_runs(document: Path, place: Path, database: str) ->
             serves([*words, "--port", "0"], place, environment)
             continue
         done = subprocess.run(
-            words, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False
+            words, cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
@@ -95,7 +103,9 @@ def serves(command: list[str], folder: Path, environment: dict[str, str]) -> Non
             address = re.search(r"http://\S+", process.stdout.readline())
             assert address, command
             for _ in ticks(SystemClock(), timeout=60, interval=0.1):
-                if httpx.get(f"{address[0]}/api/ready").is_success:  # 503 while the projections are built
+                if httpx.get(
+                    f"{address[0]}/api/ready", timeout=60
+                ).is_success:  # 503 while the projections are built
                     break
             else:
                 pytest.fail(f"{command} did not get ready")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gymops.clock import SystemClock
+from gymops.deploy.template import architecture, compose, names
 from gymops.local import environment
 from gymops.local.plane.ministack import VERSION
 from gymops.local.plane.types.all import KINDS
@@ -108,6 +109,13 @@ def test_it_still_refuses_the_types_that_we_register(python: Path) -> None:
     there = _run(python, "print(json.dumps(sorted(ministack.handlers())))")
     assert not {kind.name for kind in KINDS} & set(there)
     assert {"AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"} <= set(there)
+
+
+def test_every_type_of_every_architecture_is_known(python: Path) -> None:
+    there = {*_run(python, "print(json.dumps(sorted(ministack.handlers())))"), *(kind.name for kind in KINDS)}
+    stacks = (stack for name in names() for stack in architecture(name).stacks)
+    used = {resource.kind for stack in stacks for resource in compose(stack.template).resources()}
+    assert used <= there
 
 
 def test_its_rds_still_has_no_point_in_time_and_no_copies(python: Path) -> None:
