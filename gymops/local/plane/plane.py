@@ -32,7 +32,7 @@ from gymops.local.plane.saver import App, Saver
 from gymops.local.plane.scaling import Scaling
 from gymops.local.plane.stacks import Stacks
 from gymops.local.plane.store import Store
-from gymops.local.plane.types.all import KINDS
+from gymops.local.plane.types.all import INSTEAD, KINDS
 from gymops.local.plane.types.guards import guarded
 from gymops.local.settings import LocalSettings
 
@@ -69,7 +69,7 @@ class Plane:
         self._stacks.register(TYPE, StackInstances(self._instances, self._snapshots).handlers())
         for kind, handlers in guarded(self._calls).items():
             self._stacks.register(kind, handlers)
-        for one in KINDS:
+        for one in (*KINDS, *INSTEAD):
             self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
         self._proxies.install()

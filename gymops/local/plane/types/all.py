@@ -5,6 +5,9 @@ from __future__ import annotations
 from gymops.local.plane.types import data, network, operations, schedules
 from gymops.local.plane.types.kind import Kind
 
+INSTEAD: tuple[type[Kind], ...] = (schedules.Schedule,)
+"""Types that the emulator has, and whose own handlers pass over too much."""
+
 KINDS: tuple[type[Kind], ...] = (
     network.Eip,
     network.NatGateway,
@@ -22,5 +25,5 @@ KINDS: tuple[type[Kind], ...] = (
     operations.ScalableTarget,
     operations.ScalingPolicy,
     operations.SlackChannel,
-    schedules.Schedule,
 )
+"""Types that the emulator refuses."""
