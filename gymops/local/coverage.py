@@ -59,8 +59,12 @@ PARTS = (
     Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge, CloudWatch alarms", Kind.EMULATED, "by ministack"),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito, ECR", Kind.EMULATED, "names and settings"),
     Part(
-        "NAT gateways, Application Auto Scaling, budgets", Kind.EMULATED,
-        "recorded; nothing is routed, scaled or counted",
+        "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
+        "recorded; nothing is routed, scaled, counted or posted",
+    ),
+    Part(
+        "EventBridge Scheduler", Kind.EMULATED,
+        "by ministack; a schedule that calls an API, such as stopping an instance at night, does nothing",
     ),
     Part(
         "IAM database authentication", Kind.EMULATED,

@@ -137,6 +137,18 @@ print(json.dumps([job["State"] for job in backup._jobs.values()]))
     assert _run(python, code) == ["COMPLETED"]
 
 
+def test_its_schedules_still_call_no_api(python: Path) -> None:
+    code = """
+instance = {"DBInstanceIdentifier": "db"}
+ministack.handlers()["AWS::RDS::DBInstance"]["create"]("Db", instance, "s")
+given = json.dumps({"DbInstanceIdentifier": "db"})
+target = {"Arn": "arn:aws:scheduler:::aws-sdk:rds:stopDBInstance", "Input": given}
+ministack.service("eventbridge")._invoke_target(target, {"Detail": "{}"}, {})
+print(json.dumps(ministack.service("rds")._instances["db"]["DBInstanceStatus"]))
+"""
+    assert _run(python, code) == "available"
+
+
 def test_its_secrets_still_rotate_without_their_function(python: Path) -> None:
     code = """
 secrets = ministack.service("secretsmanager")
