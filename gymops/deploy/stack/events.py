@@ -16,7 +16,7 @@ from gymops.deploy.stack.remedies import remedy
 
 _CONSEQUENCE = re.compile(
     r"(?:Resource )?(?:creation|update|deletion|import|operation)s? (?:was )?cancell?ed"
-    r"|Embedded stack .* was not successfully|The following resource\(s\) failed to"
+    r"|Embedded stack .* was not successful|The following resource\(s\) failed to"
     r"|Validation failure detected|Call DescribeEvents|rollback (?:skipped|cancell?ed)",
     re.IGNORECASE,
 )

@@ -22,7 +22,7 @@ TABLE: tuple[tuple[tuple[str, ...], str], ...] = (
         (
             "ssm-secure",
             "ParameterNotFound",
-            r"Parameters? \[?.*\]? (?:not found|cannot be found)",
+            r"Parameters?:? \[?.*\]? (?:not found|cannot be found)",
             "Unable to fetch param",
         ),
         (
