@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 from gymops.errors import GymopsError
 
-_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"})
+_CREDENTIALS = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+    | {"UnrecognizedClientException", "InvalidClientTokenId"}
+)
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "SlowDown"}
     | {"RequestLimitExceeded", "RequestThrottled", "RequestTimeout", "PriorRequestNotComplete"}

@@ -21,6 +21,7 @@ from gymops.deploy.release.directory import DirectoryObjects
 from gymops.deploy.release.objects import Objects, StoreError
 from gymops.errors import Changed, Exists, GymopsError
 from tests.contract.objects import MemoryObjects, OneByOne
+from tests.integration.local.conftest import ACCOUNT
 
 pytest_plugins = ["tests.integration.local.conftest"]
 
@@ -44,13 +45,13 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
             yield lambda _: _in_a_bucket(OneByOne(client))
     else:
         local = request.getfixturevalue("aws").client("s3")
-        yield lambda _: _in_a_bucket(local)
+        yield lambda _: _in_a_bucket(local, ACCOUNT)
 
 
-def _in_a_bucket(client: Any) -> Objects:
+def _in_a_bucket(client: Any, owner: str | None = None) -> Objects:
     name = f"releases-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=name)
-    return S3Objects(client, name, CLOCK)
+    return S3Objects(client, name, CLOCK, owner=owner)
 
 
 @pytest.fixture

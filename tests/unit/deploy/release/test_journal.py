@@ -159,8 +159,9 @@ def _with_plan(operation: Operation, plan: Plan) -> bytes:
 )  # fmt: skip
 def test_another_command_is_told_what_is_unfinished_and_what_to_do(killed: Bench, other: Request) -> None:
     with pytest.raises(Unfinished) as told:
-        killed.go(Plan((killed.step("build"),)), other)
+        killed.go(Plan((killed.step("build"), killed.step("stack"), killed.step("shift"))), other)
     error = told.value
+    assert "other steps" not in error.message
     assert error.exit_code == 4
     assert error.operation == killed.journal.unfinished()
     assert "deploy op-00000001-n1, begun by ann@laptop at 2026-01-01 00:00:00 UTC" in error.message
@@ -195,6 +196,15 @@ def test_whoever_was_overtaken_writes_no_more(bench: Bench) -> None:
     assert told.value.exit_code == 7
     assert bench.latest == newer[0]
     assert bench.names == ["build", "shift"]
+
+
+def test_going_on_is_written_down_before_anything_is_done(killed: Bench) -> None:
+    plan = Plan((killed.step("build"), killed.step("stack"), killed.step("shift")))
+    former = killed.journal.begin(DEPLOY, plan, Guard(2))
+    killed.journal.begin(DEPLOY, plan, Guard(3))
+    with pytest.raises(LockLost):
+        former.write(former.operation)
+    assert killed.latest.fence == 3
 
 
 def test_whoever_has_an_older_lock_begins_nothing(bench: Bench) -> None:
