@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.operation import State
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import StepRolledBack
-from tests.integration.local.conftest import Aws
+from tests.integration.local.conftest import Aws, unique
 from tests.integration.release.plans import CLOCK, MOMENTS, WRITES, Effects, carry, store
 
 pytest_plugins = ["tests.integration.local.conftest"]
@@ -115,6 +114,6 @@ def test_killed_again_and_again(seed: int, tmp_path: Path) -> None:
 
 
 def _bucket(aws: Aws) -> str:
-    name = f"releases-{uuid.uuid4().hex}"
+    name = unique("releases")
     aws.client("s3").create_bucket(Bucket=name)
     return name

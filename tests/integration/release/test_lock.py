@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 
 from gymops.deploy.release import lock
-from gymops.deploy.release.directory import DirectoryObjects
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.lock import Held, Lock, Owner
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import carry_out
 from gymops.errors import LockHeld
-from tests.integration.local.conftest import until
-from tests.integration.release.plans import CLOCK, REQUEST, Effects, plan
+from tests.integration.local.conftest import Aws, unique, until
+from tests.integration.release.plans import CLOCK, REQUEST, Effects, plan, store
+
+pytest_plugins = ["tests.integration.local.conftest"]
 
 ME = Owner("bob", "there", os.getpid())
 
@@ -31,16 +32,17 @@ ME = Owner("bob", "there", os.getpid())
 class Bench:
     """A directory of objects, and commands on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: dict[str, str]) -> None:
         self.folder = folder
-        self.objects = DirectoryObjects(folder / "objects", CLOCK)
+        self.place = place
+        self.objects = store(place)
         self.go = folder / "go"
         self.lock = Lock(self.objects, "staging", ME, CLOCK)
 
     @contextmanager
     def command(self, *, waits: bool = True, seconds: float = 60.0) -> Iterator[subprocess.Popen[str]]:
         given: dict[str, Any] = {
-            "store": {"folder": str(self.folder / "objects")}, "effects": str(self.folder / "effects"),
+            "store": self.place, "effects": str(self.folder / "effects"),
             "plan": "two", "seconds": seconds, "wait": str(self.go) if waits else None,
         }  # fmt: skip
         process = subprocess.Popen(
@@ -68,7 +70,17 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(lock, "_SLACK", 0.5)
-    return Bench(tmp_path)
+    return Bench(tmp_path, {"folder": str(tmp_path / "objects")})
+
+
+@pytest.fixture(params=["directory", "s3"])
+def any_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "directory":
+        return Bench(tmp_path, {"folder": str(tmp_path / "objects")})
+    aws: Aws = request.getfixturevalue("aws")
+    bucket = unique("releases")
+    aws.client("s3").create_bucket(Bucket=bucket)
+    return Bench(tmp_path, {"url": aws.settings.url, "bucket": bucket})
 
 
 def test_a_second_command_is_refused_while_the_first_works(bench: Bench) -> None:
@@ -93,30 +105,30 @@ def test_signs_of_life_are_written_while_a_step_works(bench: Bench) -> None:
 
 
 @pytest.mark.long
-def test_the_lock_of_a_killed_command_is_taken_over_when_its_stack_is_at_rest(bench: Bench) -> None:
-    with bench.command(seconds=3.0) as first:
+def test_the_lock_of_a_killed_command_is_taken_over_when_its_stack_is_at_rest(any_bench: Bench) -> None:
+    with any_bench.command(seconds=3.0) as first:
         first.kill()
         first.wait(60)
-    until(lambda: (found := bench.lock.holder()) and found[0].expired(found[1]))
+    until(lambda: (found := any_bench.lock.holder()) and found[0].expired(found[1]))
     with pytest.raises(LockHeld, match="still moving"):
-        bench.lock.take(lambda: False)
-    operation = bench.carry_on()
+        any_bench.lock.take(lambda: False)
+    operation = any_bench.carry_on()
     assert (operation.number, operation.outcome, operation.fence) == (1, Outcome.SUCCEEDED, 2)
-    assert all(len(lines) == 1 for lines in Effects(bench.folder / "effects").counted().values())
+    assert all(len(lines) == 1 for lines in Effects(any_bench.folder / "effects").counted().values())
 
 
 @pytest.mark.long
-def test_a_command_that_was_only_asleep_writes_nothing_when_it_wakes(bench: Bench) -> None:
-    with bench.command(seconds=3.0) as first:
+def test_a_command_that_was_only_asleep_writes_nothing_when_it_wakes(any_bench: Bench) -> None:
+    with any_bench.command(seconds=3.0) as first:
         first.send_signal(signal.SIGSTOP)
-        until(lambda: (found := bench.lock.holder()) and found[0].expired(found[1]))
-        operation = bench.carry_on()
-        bench.go.touch()
+        until(lambda: (found := any_bench.lock.holder()) and found[0].expired(found[1]))
+        operation = any_bench.carry_on()
+        any_bench.go.touch()
         first.send_signal(signal.SIGCONT)
         told = json.loads(first.communicate(timeout=60)[0])
         assert first.returncode == 7
         assert told["error"]["code"] == "lock_lost"
-    assert Journal(bench.objects, "staging", CLOCK).latest() == operation
+    assert Journal(any_bench.objects, "staging", CLOCK).latest() == operation
     assert operation.fence == 2
 
 
