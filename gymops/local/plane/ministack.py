@@ -102,6 +102,16 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_physical_name": "stack_name, logical_id, lowercase, max_len, seeded",
     },
     _CFN + "stacks": {"_runs_on_worker_thread": "resource_type"},
+    _CFN + "handlers": {
+        "validate_template_support": "template, conditions, params",
+        "_resolve_parameters": "template, provided_params, previous_params",
+        "_capabilities_enforced": "",
+    },
+    _CFN + "changesets": {
+        "validate_template_support": "template, conditions, params",
+        "_resolve_parameters": "template, provided_params, previous_params",
+    },
+    _CFN + "engine": {"_intrinsic_references": "value", "_topological_sort": "resources, conditions"},
 }
 
 

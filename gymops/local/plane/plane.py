@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from gymops.local.plane import ministack
+from gymops.local.plane import ministack, templates
 from gymops.local.plane.backup.api import BackupApi
 from gymops.local.plane.backup.jobs import Jobs
 from gymops.local.plane.backup.schedule import BackupSchedule
@@ -72,6 +72,7 @@ class Plane:
         for one in (*KINDS, *INSTEAD):
             self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
+        templates.install()
         self._proxies.install()
         self._backup.install()
         self._rotation.install()

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: the emulator's own type passes over what its service refuses, and over time zones."""
+"""EventBridge Scheduler: the emulator's own type passes over what its service refuses, and time zones."""
 
 from __future__ import annotations
 
