@@ -97,6 +97,21 @@ def of_operation(newest_first: Iterable[Event], *, token: str = "", after: str =
     return found[::-1]
 
 
+def states(events: Iterable[Event]) -> dict[str, Event]:
+    """The last event of each resource; ``events`` are the oldest first."""
+    return {event.name: event for event in events if not event.of_stack}
+
+
+def stuck(events: Sequence[Event]) -> tuple[Event, ...]:
+    """The resources that the last rollback could not bring back: only these can be skipped in the next.
+
+    Those that failed before it, and so caused it, cannot.
+    """
+    begun = [n for n, one in enumerate(events) if one.of_stack and _ROLLING_BACK.fullmatch(one.status)]
+    rollback = states(events[begun[-1] :]) if begun else {}
+    return tuple(event for event in rollback.values() if event.status == "UPDATE_FAILED")
+
+
 def since(newest_first: Iterable[Event], moment: datetime) -> list[Event]:
     """A nested stack's events from this moment on, the oldest first. (It has tokens of its own.)"""
     found = []

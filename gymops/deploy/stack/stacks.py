@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gymops.deploy.stack import capabilities, changeset, compare, explaining, gate
+from gymops.deploy.stack import capabilities, changeset, compare, events, explaining, gate
 from gymops.deploy.stack.changeset import Upload
 from gymops.deploy.stack.errors import RollbackFailed, StackFailed
-from gymops.deploy.stack.events import of_operation
 from gymops.deploy.stack.masking import Masker, masker
 from gymops.deploy.stack.port import CloudFormation, Reader, Stack, StackResource, StackTarget
 from gymops.deploy.stack.preview import Preview, parameter_changes
@@ -55,7 +54,7 @@ def look(reader: Reader, name: str) -> tuple[Stack | None, Decision]:
     stack = reader.stack(name)
     decision = decide(stack.status if stack else None)
     if stack is not None and decision.action is Action.CLEAN_UP:
-        decision = decide(stack.status, reader.resources(stack.id))
+        decision = decide(stack.status, _left(reader, stack))
     return stack, decision
 
 
@@ -253,7 +252,7 @@ class Stacks:
         found = yield from follow(self._client, began, self._means, after=after, mask=hidden.text)
         if ending(found.status, deleting=True) is Ending.DONE:
             return
-        left = [one.name for one in self._client.resources(stack.id) if one.status == "DELETE_FAILED"]
+        left = [one.name for one in _left(self._client, found) if one.status == "DELETE_FAILED"]
         error = explaining.failed(self._client, found, Ending.FAILED, self._means.probes, hidden, after=after)
         names = ", ".join(left) or "AWS names none"
         raise StackFailed(
@@ -275,14 +274,17 @@ class Stacks:
             found = yield from follow(self._client, began, self._means, after=after, mask=hidden.text)
             if ending(found.status, recovering=True) is Ending.DONE:
                 return
-            stuck = tuple(one for one in self._client.resources(stack.id) if one.status == "UPDATE_FAILED")
-            if stuck and agree(Recovery(stack.name, decision, stuck)):
-                skip = [one.name for one in stuck]
+            left = tuple(
+                StackResource(one.name, one.kind, one.physical, one.status, hidden.text(one.reason))
+                for one in events.stuck(events.of_operation(self._client.events(stack.id)))
+            )
+            if left and agree(Recovery(stack.name, decision, left)):
+                skip = [one.name for one in left]
                 continue
             error = explaining.failed(
                 self._client, found, Ending.ROLLBACK_FAILED, self._means.probes, hidden, after=after
             )
-            names = ", ".join(one.name for one in stuck) or "AWS names none"
+            names = ", ".join(one.name for one in left) or "AWS names none"
             raise RollbackFailed(
                 f"{error.message}; not rolled back: {names}",
                 hint=f"{error.hint}; or agree to skipping them, and they stay as they are",
@@ -295,7 +297,7 @@ class Stacks:
         """Wait for an operation that runs already; one that an interrupted run of ours began ends as ours."""
         hidden = self._masker(stack)
         found = yield from follow(self._client, stack, self._means, mask=hidden.text)
-        ours = any(event.token == token for event in of_operation(self._client.events(stack.id)))
+        ours = any(event.token == token for event in events.of_operation(self._client.events(stack.id)))
         end = ending(found.status, deleting=stack.status.startswith("DELETE"))
         if ours and end is not Ending.DONE:
             raise explaining.failed(self._client, found, end, self._means.probes, hidden)
@@ -315,6 +317,18 @@ class Stacks:
 
     def _masker(self, stack: Stack) -> Masker:
         return masker([_present(self._client, stack)], stack.parameters)
+
+
+def _left(reader: Reader, stack: Stack) -> list[StackResource]:
+    """The stack's resources, and those it does not list although deleting them failed."""
+    found = list(reader.resources(stack.id))
+    last = events.states(events.of_operation(reader.events(stack.id)))
+    named = {one.name for one in found}
+    return found + [
+        StackResource(one.name, one.kind, one.physical, one.status, one.reason)
+        for one in last.values()
+        if one.status == "DELETE_FAILED" and one.name not in named
+    ]
 
 
 def _present(reader: Reader, stack: Stack) -> Lines:

@@ -139,7 +139,7 @@ class _Watch:
 
     def _begun(self) -> bool:
         """Whether the operation shows. What was just asked for may not have begun when AWS is asked first."""
-        if self._last != self._before or not self._before:
+        if self._last != self._before or not self._before or self._stack.status == "DELETE_COMPLETE":
             return True
         if self._clock.monotonic() - self._started > self._pace.patience:
             raise self._unknown("the operation was accepted, and has not begun")

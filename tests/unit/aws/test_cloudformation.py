@@ -221,8 +221,10 @@ def test_a_template_is_its_text_however_botocore_gives_it(client: CloudFormation
 
 
 def test_resources_are_read(client: CloudFormationClient, aws: Stubber) -> None:
-    told = {"LogicalResourceId": "Store", "ResourceType": "AWS::S3::Bucket",
-            "ResourceStatus": "DELETE_FAILED", "LastUpdatedTimestamp": NOW, "ResourceStatusReason": "not empty"}  # fmt: skip
+    told = {
+        "LogicalResourceId": "Store", "ResourceType": "AWS::S3::Bucket", "ResourceStatus": "DELETE_FAILED",
+        "LastUpdatedTimestamp": NOW, "ResourceStatusReason": "not empty",
+    }  # fmt: skip
     aws.add_response("list_stack_resources", {"StackResourceSummaries": [told]}, {"StackName": ID})
     (found,) = client.resources(ID)
     assert (found.name, found.physical, found.reason) == ("Store", "", "not empty")

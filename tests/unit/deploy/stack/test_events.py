@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gymops.deploy.stack.events import Log, diagnose, of_operation, since
+from gymops.deploy.stack.events import Log, diagnose, of_operation, since, stuck
 from gymops.deploy.stack.port import NESTED, Event
 from gymops.deploy.stack.remedies import OTHERWISE, TABLE, remedy
 from tests.unit.deploy.stack.fakes import ID, START, event
@@ -106,6 +106,26 @@ def test_only_the_last_operation_s_events_count() -> None:
     ]  # fmt: skip
     assert of_operation(newest_first, token="one") == []
     assert len(of_operation(newest_first, token="two")) == 2
+
+
+def test_only_what_the_last_rollback_could_not_bring_back_can_be_skipped() -> None:
+    log = [
+        event("app", "UPDATE_IN_PROGRESS"),
+        event("Bad", "UPDATE_FAILED", TAKEN, at=1),
+        event("app", "UPDATE_ROLLBACK_IN_PROGRESS", at=2),
+        event("Queue", "UPDATE_FAILED", "gone", at=3),
+        event("Bell", "UPDATE_FAILED", "busy", at=3),
+        event("app", "UPDATE_ROLLBACK_FAILED", at=4),
+    ]
+    assert [one.name for one in stuck(log)] == ["Queue", "Bell"]
+    again = [
+        *log,
+        event("app", "UPDATE_ROLLBACK_IN_PROGRESS", at=5),
+        event("Bell", "UPDATE_COMPLETE", at=6),
+        event("Queue", "UPDATE_FAILED", "gone", at=6),
+    ]
+    assert [one.name for one in stuck(again)] == ["Queue"]
+    assert stuck(log[:2]) == ()
 
 
 def test_no_page_is_read_beyond_the_operation() -> None:

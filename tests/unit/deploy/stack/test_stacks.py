@@ -248,7 +248,8 @@ def stuck(*states: str) -> Recorded:
         begun = event("app", "UPDATE_ROLLBACK_IN_PROGRESS", at=10 * number + 1)
         failed = event("Queue", "UPDATE_FAILED", "the queue does not exist", at=10 * number + 2)
         before = events[-1] if events else [REST]
-        events += [before, [*before, begun, failed]]
+        now = [*before, begun, failed]
+        events += [before, now, now]
     return Recorded(*looks, events=events, resources=DOWN)
 
 
@@ -287,7 +288,8 @@ def test_an_update_that_was_left_as_it_failed_is_rolled_back() -> None:
 def deletes(*states: str | None, **given: Any) -> Recorded:
     begun = event("app", "DELETE_IN_PROGRESS", at=1)
     failed = event("Store", "DELETE_FAILED", "The bucket you tried to delete is not empty", at=2)
-    return Recorded(*states, events=[[REST], [REST, begun, failed]], **given)
+    looks = 2 if states[0] == "ROLLBACK_COMPLETE" else 1  # whether anything is left is asked first
+    return Recorded(*states, events=[*[[REST]] * looks, [REST, begun, failed]], **given)
 
 
 def test_a_stack_that_was_never_made_is_deleted_and_then_made() -> None:
@@ -303,6 +305,15 @@ def test_the_rest_of_a_failed_create_is_not_deleted_unasked(status: str) -> None
     client = Recorded(status, resources=left)
     with pytest.raises(GateRefused, match="must be deleted first, with what is left in it: Bell"):
         settle(client, lambda _: False)
+    assert client.written == []
+
+
+def test_what_the_stack_no_longer_lists_but_could_not_delete_counts_as_left() -> None:
+    begun = event("app", "CREATE_IN_PROGRESS", at=1)
+    failed = event("Store", "DELETE_FAILED", "not empty", at=2, kind="AWS::S3::Bucket", physical="store")
+    client = Recorded("ROLLBACK_FAILED", events=[[begun, failed]])
+    with pytest.raises(GateRefused, match="holds data: Store"):
+        settle(client)
     assert client.written == []
 
 
