@@ -79,6 +79,13 @@ def test_a_creation_that_another_won_is_refused(s3: Answers) -> None:
         s3.objects.create("k", OURS)
 
 
+def test_a_creation_refused_by_what_is_gone_again_is_refused(s3: Answers) -> None:
+    s3.put(NEW, "PreconditionFailed", 412)
+    s3.there(None)
+    with pytest.raises(Exists):
+        s3.objects.create("k", OURS)
+
+
 @pytest.mark.parametrize(
     ("code", "status"), [("ServiceUnavailable", 503), ("ConditionalRequestConflict", 409)]
 )
