@@ -115,6 +115,18 @@ class Functions:
                 )
             )
 
+    def serving(self, function: str, alias: str) -> str:
+        """The version an alias points at."""
+        return self.alias(function, alias).version
+
+    def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
+        """Send a share (0 to 1) of an alias's requests to another version."""
+        self.point(function, alias, Alias(version, {other: share}))
+
+    def serve(self, function: str, alias: str, version: str) -> None:
+        """Send all of an alias's requests to one version."""
+        self.point(function, alias, Alias(version))
+
     def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Invocation:
         """Call it and wait for its answer; a function that fails is an answer too.
 

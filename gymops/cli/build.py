@@ -77,6 +77,14 @@ def command(
     _show(built, listed=listed)
 
 
+def make(settings: Settings, *, arch: Any) -> Built:
+    """The app as it is now, as a zip for this processor; as ``gymops build`` makes it."""
+    from gymops.cli.payload import app
+
+    chosen: dict[str, Any] = dict.fromkeys(("python", "out", "cache", "base", "push", "tool"))
+    return _build(app(settings), settings, kind="zip", arch=arch, **chosen)
+
+
 def _build(
     app: App,
     settings: Settings,

@@ -1,0 +1,81 @@
+"""``gymops deploy``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gymops.cli import context, output, releases, sites
+
+if TYPE_CHECKING:
+    from gymops.config import Settings
+    from gymops.deploy.environment import Deployment
+    from gymops.deploy.verbs.deploy import Built
+
+_EPILOG = """\b
+--json: the release's record: number, environment, operation, verb, outcome, who, approved_by,
+artefact{digest, kind, uri}, template, parameters, parameter_digest, withheld, commit, dirty,
+schema_before, schema_after, version, change_set, test, smoke[], durations{}, source, break_glass,
+started, ended, why.
+
+\b
+Examples:
+  gymops deploy staging
+  gymops deploy staging --yes --json
+  gymops deploy prod --break-glass "promotion is down"
+
+\b
+Exit codes: 0 released; 1 failed; 4 a gate refused; 5 failed and rolled back; 6 the rollback failed
+too; 7 somebody else releases there; 8 detached, it goes on; 130 you said no."""
+
+
+@click.command("deploy", epilog=_EPILOG)
+@click.argument("environment", metavar="ENV")
+@click.option(
+    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
+)
+@click.option(
+    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
+    help="Let this resource be removed or replaced although it holds data.",
+)  # fmt: skip
+@click.option("--break-glass", metavar="REASON", help="Deploy where only promotion is allowed; recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    environment: str,
+    yes: bool,
+    allowed: tuple[str, ...],
+    break_glass: str | None,
+    as_json: bool,
+) -> None:
+    """Release to an environment: build, make or change its stacks, upgrade, try, shift the traffic, record.
+
+    The app is built unless it was. Its version is asked for the smoke test's paths before any request of
+    a user reaches it, and traffic returns by itself if it fails or slows down. Killed or detached at any
+    point, the same command goes on where it was.
+    """
+    from gymops.deploy.verbs import deploy
+
+    settings = context.settings(ctx)
+    site = sites.site(settings, environment, yes=yes, allowed=allowed)
+    deploy.gate(site.deployment, break_glass)
+    built = _built(settings, site.deployment)
+    release = deploy.deploy(site, built, sites.owner(), token=sites.token(), break_glass=break_glass)
+    releases.show(release, as_json=as_json)
+
+
+def _built(settings: Settings, deployment: Deployment) -> Built:
+    """The app as it is now, built and tested; an unchanged one is found again by its digest."""
+    from gymops.cli import build
+    from gymops.cli.payload import app
+    from gymops.deploy.tests import passed
+    from gymops.deploy.verbs.deploy import Built
+
+    chosen = app(settings)
+    test = passed(chosen, output.note)
+    arch = "host" if deployment.local else deployment.parameters.get("Architecture", "arm64")
+    made = build.make(settings, arch=arch)
+    output.note(f"artefact {made.artefact.digest}")
+    return Built(made.artefact, made.folder, test)

@@ -1,0 +1,56 @@
+"""``gymops promote``."""
+
+from __future__ import annotations
+
+import click
+
+from gymops.cli import context, releases, sites
+
+_EPILOG = """\b
+--json: as of `gymops deploy`; source{environment, number} names what was promoted.
+
+\b
+Examples:
+  gymops promote staging prod
+  gymops promote staging prod --approved-by mara --yes --json
+
+\b
+Exit codes: 0 promoted; 4 it was not tested, or a gate refused; the others as of `gymops deploy`."""
+
+
+@click.command("promote", epilog=_EPILOG)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option(
+    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
+)
+@click.option(
+    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
+    help="Let this resource be removed or replaced although it holds data.",
+)  # fmt: skip
+@click.option("--approved-by", metavar="NAME", help="Who approved it (default: whoever runs this); recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    source: str,
+    target: str,
+    yes: bool,
+    allowed: tuple[str, ...],
+    approved_by: str | None,
+    as_json: bool,
+) -> None:
+    """Release to TO what runs in FROM: the same bytes, the same template, the same schema revision.
+
+    It must have been released to FROM, have passed its smoke test there, and be no older than `within_days`.
+    The parameters are TO's own.
+    """
+    from gymops.deploy.verbs import promote
+
+    settings = context.settings(ctx)
+    there = sites.site(settings, source, yes=yes)
+    here = sites.site(settings, target, yes=yes, allowed=allowed)
+    release = promote.promote(
+        there, here, sites.owner(), token=sites.token(), approved_by=approved_by or sites.who()
+    )
+    releases.show(release, as_json=as_json)

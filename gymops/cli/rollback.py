@@ -1,0 +1,49 @@
+"""``gymops rollback``."""
+
+from __future__ import annotations
+
+import click
+
+from gymops.cli import context, releases, sites
+
+_EPILOG = """\b
+--json: as of `gymops deploy`; source{environment, number} names what was returned to.
+
+\b
+Examples:
+  gymops rollback prod
+  gymops rollback prod 12 --yes
+
+\b
+Exit codes: 0 returned; 4 nothing to return to, or a gate refused; the others as of `gymops deploy`."""
+
+
+@click.command("rollback", epilog=_EPILOG)
+@click.argument("environment", metavar="ENV")
+@click.argument("number", metavar="[RELEASE]", type=click.IntRange(1), required=False)
+@click.option(
+    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
+)
+@click.option(
+    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
+    help="Let this resource be removed or replaced although it holds data.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    environment: str,
+    number: int | None,
+    yes: bool,
+    allowed: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Return to a recorded release, by default the one before what runs; it becomes a new release.
+
+    The alias goes first, to the version of then, once it has answered; then the stack gets the template
+    and the parameters of then. The schema is never taken back.
+    """
+    from gymops.deploy.verbs import rollback
+
+    site = sites.site(context.settings(ctx), environment, yes=yes, allowed=allowed)
+    releases.show(rollback.rollback(site, sites.owner(), number=number), as_json=as_json)

@@ -1,0 +1,141 @@
+"""The composition root of releases: an environment, with everything that reaches it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gymops.cli import context, output
+from gymops.clock import SystemClock
+
+if TYPE_CHECKING:
+    from gymops.aws.account import Account
+    from gymops.config import Settings
+    from gymops.deploy.release.lock import Owner
+    from gymops.deploy.stack.preview import Preview
+    from gymops.deploy.stack.stacks import Recovery, Stacks
+    from gymops.deploy.stack.waiting import Progress
+    from gymops.deploy.verbs.site import Site, Talk
+
+_PACE_HERE = 0.1
+"""Seconds between two looks at a stack of the local AWS, which is done in no time."""
+
+
+def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = ()) -> Site:
+    """An environment by its name.
+
+    Raises:
+        ConfigError, LocalError, AwsError: it is not known, or not reached.
+    """
+    from gymops.aws.alarms import Alarms
+    from gymops.aws.bucket import Bucket
+    from gymops.aws.cloudformation import CloudFormationClient
+    from gymops.aws.functions import Functions
+    from gymops.aws.instances import Instances
+    from gymops.aws.s3 import S3Objects
+    from gymops.deploy.environment import resolve
+    from gymops.deploy.verbs.site import Site
+
+    deployment = resolve(settings, name)
+    account = context.account(settings, deployment)
+    clock = SystemClock()
+    return Site(
+        deployment=deployment,
+        reader=lambda region: CloudFormationClient.of(account, region),
+        stacks=lambda region, upload: _stacks(account, region, upload, name),
+        files=lambda bucket: Bucket(account, bucket),
+        objects=lambda bucket: S3Objects(account.client("s3"), bucket, clock),
+        functions=Functions(account),
+        instances=Instances(account),
+        ringing=Alarms(account, f"{deployment.prefix}-").ringing,
+        clock=clock,
+        talk=_talk(yes=yes, allowed=allowed),
+        who=who(),
+    )
+
+
+def owner() -> Owner:
+    """This process, for those who find its lock."""
+    from gymops.deploy.release.lock import Owner
+
+    return Owner(who(), socket.gethostname(), os.getpid())
+
+
+def who() -> str:
+    """Who runs this."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())  # a container's user may have no name
+
+
+def token() -> str:
+    """For what is done outside of a journalled operation."""
+    return f"run-{secrets.token_hex(6)}"
+
+
+def _stacks(account: Account, region: str, upload: Callable[[str], str] | None, environment: str) -> Stacks:
+    from gymops.aws.cloudformation import CloudFormationClient
+    from gymops.aws.probes import AcmProbe, EcsProbe, LambdaProbe, RdsProbe
+    from gymops.deploy.stack.probe import Probes
+    from gymops.deploy.stack.stacks import Stacks
+    from gymops.deploy.stack.waiting import Means, Pace
+
+    probes = Probes(
+        functions=LambdaProbe(account, region),
+        certificates=AcmProbe(account, region),
+        databases=RdsProbe(account, region),
+        tasks=EcsProbe(account, region),
+    )
+    pace = Pace(first=_PACE_HERE, most=1.0) if account.local else Pace()
+    means = Means(SystemClock(), pace, probes, attach=f"gymops attach {environment}")
+    return Stacks(CloudFormationClient.of(account, region), means, upload=upload)
+
+
+def _talk(*, yes: bool, allowed: Sequence[str]) -> Talk:
+    from gymops.deploy.verbs.site import Talk
+
+    def confirm(preview: Preview) -> bool:
+        _show(preview)
+        verb = "Make" if preview.create else "Change"
+        return output.confirm(f"{verb} the stack {preview.target.name}?", yes=yes)
+
+    def agree(recovery: Recovery) -> bool:
+        output.note(f"{recovery.stack} is {recovery.decision.status}: {recovery.decision.why}")
+        skipped = ", ".join(one.name for one in recovery.skip)
+        what = f"Leave {skipped} as they are and go on" if skipped else "Delete what is left of it"
+        return output.confirm(f"{what}?", yes=yes)
+
+    return Talk(say=output.note, progress=_told, confirm=confirm, agree=agree, allowed=allowed)
+
+
+def _show(preview: Preview) -> None:
+    """A new stack in one line, changes one by one; all of it is masked already."""
+    target = preview.target
+    if preview.create:
+        output.note(f"{target.name} ({target.region}): {len(preview.changes)} resources are made")
+        return
+    output.note(f"{target.name} ({target.region}): {len(preview.changes)} changes")
+    for change in preview.changes:
+        replaced = {"True": ", replaced", "Conditional": ", perhaps replaced"}.get(change.replacement, "")
+        output.note(f"  {change.action.lower():7} {change.path} ({change.kind}){replaced}")
+        for one in change.details:
+            if one.before is not None or one.after is not None:
+                output.note(f"          {one.path or one.name}: {one.before} -> {one.after}")
+    for danger in preview.dangers:
+        output.note(f"  DANGER  {danger}")
+
+
+def _told(progress: Progress) -> None:
+    if progress.note:
+        output.note(f"  {progress.note}")
+    event = progress.event
+    if event is None or event.status.endswith("_IN_PROGRESS"):
+        return
+    if event.of_stack or "FAILED" in event.status:
+        reason = f": {event.reason}" if event.reason else ""
+        output.note(f"  {event.name} {event.status}{reason}")

@@ -1,0 +1,95 @@
+"""``gymops promote``: the very artefact and template that were tested in one environment, to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
+from gymops.deploy.release.lock import Owner
+from gymops.deploy.release.plan import Request
+from gymops.deploy.verbs.deploy import before, told
+from gymops.deploy.verbs.failures import NotTested
+from gymops.deploy.verbs.run import carry, foundation
+from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.steps import Steps
+from gymops.deploy.verbs.wanted import Wanted, copy, of_release
+from gymops.errors import ConfigError
+
+_BROUGHT = ("Architecture", "ImageUri", "CodeBucket", "CodeKey", "LayerKey", "Runtime", "Handler")
+"""The parameters that belong to the artefact; all others are each environment's own."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A release of the environment before that may go on to the next."""
+
+    release: Release
+    bucket: str
+
+
+def tested(source: Site, target: Site) -> Tested:
+    """What may be promoted: the last good release, if its smoke test passed and it is not too old.
+
+    Raises:
+        NotTested: there is none, or the one that runs is not good enough.
+    """
+    name, days = source.deployment.name, target.deployment.within_days
+    hint = f"gymops deploy {name}, then promote again"
+    bucket = source.bucket()
+    release = last_good(Ledger(source.objects(bucket), name).releases()) if bucket else None
+    if bucket is None or release is None:
+        raise NotTested(f"nothing was released to {name} yet", hint=hint)
+    if not release.smoke or not all(one.get("good") for one in release.smoke):
+        raise NotTested(f"release {release.number} of {name} passed no smoke test", hint=hint)
+    age = source.clock.now() - release.ended
+    if age > timedelta(days=days):
+        raise NotTested(
+            f"release {release.number} of {name} is {age.days} days old, and {days} are allowed",
+            hint=f"{hint}; or change within_days of [environments.{target.deployment.name}] in gymops.toml",
+        )
+    return Tested(release, bucket)
+
+
+def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by: str) -> Release:
+    """Release to ``target`` what runs, tested, in ``source``.
+
+    Raises:
+        ConfigError: nothing is promoted from the one to the other.
+        NotTested: it was not tested there.
+        GymopsError: as ``deploy``.
+    """
+    name, after = target.deployment.name, source.deployment.name
+    if target.deployment.after != after:
+        raise ConfigError(
+            f"{name} does not come after {after}",
+            hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
+        )
+    found = tested(source, target)
+    there = source.files(found.bucket)
+    bucket = foundation(target, token)
+    here = target.files(bucket)
+    was = of_release(found.release, there, source.deployment.parameters)
+    brought = {name: value for name, value in was.parameters.items() if name in _BROUGHT}
+    if brought.get("CodeBucket"):
+        brought["CodeBucket"] = bucket
+    wanted = Wanted(was.artefact, was.code, was.template, brought)
+    facts = {
+        "approved_by": approved_by,
+        "commit": found.release.commit,
+        "dirty": found.release.dirty,
+        "test": found.release.test,
+        "schema": found.release.schema_after,
+        "source": Source(source.deployment.name, found.release.number),
+        "before": before(target, bucket),
+    }
+    steps = Steps(target, bucket, wanted, facts)
+    plan = steps.plan(lambda _: copy(wanted, there, here))
+    request = Request(
+        verb="promote",
+        command=f"gymops promote {source.deployment.name} {target.deployment.name}",
+        who=target.who,
+        parameters={**told(target, wanted), "source": found.release.number},
+        artefact=was.artefact.digest,
+    )
+    return carry(target, bucket, request, plan, steps, owner)

@@ -1,0 +1,62 @@
+"""``gymops rollback``: the code, the template and the parameters of a recorded release, as a new release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gymops.deploy.release.ledger import Ledger, Release, Source, last_good, previous, targets
+from gymops.deploy.release.lock import Owner
+from gymops.deploy.release.plan import Request
+from gymops.deploy.verbs.deploy import told
+from gymops.deploy.verbs.failures import NothingToReturnTo
+from gymops.deploy.verbs.run import carry
+from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.steps import Steps
+from gymops.deploy.verbs.wanted import of_release
+
+
+def choose(releases: Sequence[Release], environment: str, number: int | None = None) -> Release:
+    """The release to return to: the one before what runs, or the one of this number.
+
+    Raises:
+        NothingToReturnTo: there is none, or that one never ran well, or runs now.
+    """
+    possible = targets(releases)
+    hint = f"gymops releases {environment} lists them"
+    if number is None:
+        found = previous(releases)
+        if found is None:
+            raise NothingToReturnTo(f"{environment} has no earlier release to return to", hint=hint)
+        return found
+    for release in possible:
+        if release.number == number:
+            return release
+    running = last_good(releases)
+    if running and number == running.number:
+        raise NothingToReturnTo(f"release {number} is what runs", hint=hint)
+    raise NothingToReturnTo(f"release {number} cannot be returned to: it is not there, or failed", hint=hint)
+
+
+def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
+    """Return to a recorded release: the alias first, then the stack. The schema stays as it is.
+
+    Raises:
+        NothingToReturnTo: there is none, or its code does not accept the present schema.
+        GymopsError: as ``deploy``.
+    """
+    name, bucket = site.deployment.name, site.bucket()
+    if bucket is None:
+        raise NothingToReturnTo(f"nothing was released to {name} yet", hint=f"gymops deploy {name}")
+    releases = Ledger(site.objects(bucket), name).releases()
+    chosen = choose(releases, name, number)
+    wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
+    facts = {"commit": chosen.commit, "dirty": chosen.dirty, "source": Source(name, chosen.number)}
+    steps = Steps(site, bucket, wanted, facts)
+    request = Request(
+        verb="rollback",
+        command=f"gymops rollback {name}{f' {number}' if number else ''}",
+        who=site.who,
+        parameters={**told(site, wanted), "release": chosen.number},
+        artefact=chosen.artefact.digest,
+    )
+    return carry(site, bucket, request, steps.return_plan(chosen.version), steps, owner)

@@ -1,0 +1,84 @@
+"""Carrying out a release: the foundation, the lock, the journal, the steps."""
+
+from __future__ import annotations
+
+from gymops.deploy.release.journal import Journal
+from gymops.deploy.release.ledger import Ledger, Release
+from gymops.deploy.release.lock import Lock, Owner
+from gymops.deploy.release.operation import Operation, State
+from gymops.deploy.release.plan import Plan, Request
+from gymops.deploy.release.run import carry_out
+from gymops.deploy.stack.port import StackTarget
+from gymops.deploy.stack.preview import Preview
+from gymops.deploy.stack.waiting import drain
+from gymops.deploy.template import compose
+from gymops.deploy.verbs.failures import Declined
+from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.steps import Steps
+from gymops.errors import GymopsError
+
+
+def foundation(site: Site, token: str) -> str:
+    """Make or update what must be there before the first release: registry and bucket. The bucket's name.
+
+    It is no step of an operation, since journal and lock are in that bucket; running it again is harmless.
+
+    Raises:
+        Declined: the person at the terminal said no.
+        GymopsError: the stack failed.
+    """
+    deployment = site.deployment
+    one = deployment.architecture.stack("base")
+    region, name = deployment.region_of(one), deployment.stack_name(one)
+    template = compose(one.template)
+    found = site.reader(region).stack(name)
+    steady = found is not None and found.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    if steady and site.reader(region).template(name) == template.text and (bucket := site.bucket()):
+        return bucket
+
+    def confirm(preview: Preview) -> bool:
+        if not site.talk.confirm(preview):
+            raise Declined(f"{name} stays as it is", hint="nothing was changed; run it again when ready")
+        return True
+
+    target = StackTarget(name, region, template, deployment.given(template, {}))
+    waiting = site.stacks(region, None).deploy(
+        target, token=token, confirm=confirm, agree=site.talk.agree, allowed=site.talk.allowed
+    )
+    return drain(waiting, site.talk.progress).outputs["ReleaseBucketName"]
+
+
+def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, owner: Owner) -> Release:
+    """Take the lock, begin or go on with the operation, do its steps; the release as it was recorded.
+
+    Raises:
+        LockHeld: another releases to this environment.
+        Unfinished: another operation is unfinished there.
+        GymopsError: a step failed, and what follows from that was done and recorded.
+    """
+    objects, name = site.objects(bucket), site.deployment.name
+    with Lock(objects, name, owner, site.clock).take(lambda: _settled(site)) as held:
+        entry = Journal(objects, name, site.clock).begin(request, plan, held)
+        steps.operation = lambda: entry.operation
+        done = carry_out(entry, plan, site.clock, lambda operation: _tell(site, operation))
+    number = done.results.get("record")
+    if not isinstance(number, int):
+        raise GymopsError(f"{done.id} ended without a record", hint=f"gymops status {name}")
+    return Ledger(objects, name).get(number)
+
+
+def _settled(site: Site) -> bool:
+    """Whether no stack of the environment is moving."""
+    for one in site.deployment.stacks():
+        found = site.reader(site.deployment.region_of(one)).stack(site.deployment.stack_name(one))
+        if found is not None and found.busy:
+            return False
+    return True
+
+
+def _tell(site: Site, operation: Operation) -> None:
+    """Each step once, when it begins."""
+    step = operation.current
+    if step is not None and step.state is State.BEGUN:
+        again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+        site.talk.say(f"{operation.request.verb} {operation.environment}: {step.name}{again}")

@@ -1,0 +1,131 @@
+"""An environment with everything that reaches it; the command line makes it of an account's clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from gymops.clock import Clock
+from gymops.deploy.environment import Deployment
+from gymops.deploy.release.objects import Objects
+from gymops.deploy.smoke import Answer
+from gymops.deploy.stack.port import Reader
+from gymops.deploy.stack.preview import Preview
+from gymops.deploy.stack.stacks import Recovery, Stacks
+from gymops.deploy.stack.waiting import Progress
+
+
+class Files(Protocol):
+    """A bucket of files under keys that hold their digest."""
+
+    def url(self, key: str) -> str:
+        """Where CloudFormation reads one."""
+
+    def put(self, key: str, content: Path | bytes, digest: str) -> bool:
+        """Store one unless it is there; False if it was."""
+
+    def get(self, key: str, digest: str) -> bytes:
+        """One, whose digest must be this."""
+
+
+class Snapshot(Protocol):
+    """A snapshot of a database instance."""
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be restored."""
+
+
+class Instances(Protocol):
+    """Database instances."""
+
+    def snapshot(self, instance: str, name: str) -> Snapshot:
+        """Begin one, or find the one of this name."""
+
+    def find(self, name: str) -> Snapshot:
+        """How far it is."""
+
+
+class Version(Protocol):
+    """What a version of a function runs."""
+
+    @property
+    def number(self) -> str:
+        """Its number."""
+
+    @property
+    def code(self) -> str:
+        """The digest of its code, as Lambda writes it."""
+
+
+class Functions(Protocol):
+    """Lambda functions."""
+
+    def version(self, function: str, qualifier: str = "$LATEST") -> Version:
+        """What a version runs."""
+
+    def publish(self, function: str, code: str) -> str:
+        """Publish what must be this code; the version's number."""
+
+    def serving(self, function: str, alias: str) -> str:
+        """The version an alias points at."""
+
+    def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
+        """Send a share (0 to 1) of an alias's requests to another version."""
+
+    def serve(self, function: str, alias: str, version: str) -> None:
+        """Send all of an alias's requests to one version."""
+
+    def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Answer:
+        """Call a function, a version or an alias."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What the person at the terminal is told and asked."""
+
+    say: Callable[[str], None]
+    progress: Callable[[Progress], None]
+    confirm: Callable[[Preview], bool]
+    agree: Callable[[Recovery], bool]
+    allowed: Collection[str] = ()
+    """What may be replaced although it holds data: ``--allow-replace``."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An environment within reach."""
+
+    deployment: Deployment
+    reader: Callable[[str], Reader]
+    """By region."""
+    stacks: Callable[[str, Callable[[str], str] | None], Stacks]
+    """By region, and what puts a template where CloudFormation reads it."""
+    files: Callable[[str], Files]
+    """By bucket."""
+    objects: Callable[[str], Objects]
+    """By bucket."""
+    functions: Functions
+    instances: Instances
+    ringing: Callable[[], Sequence[str]]
+    """The environment's alarms that ring."""
+    clock: Clock
+    talk: Talk
+    who: str
+    owner: Mapping[str, Any] = field(default_factory=dict)
+
+    def outputs(self, stack: str) -> Mapping[str, str]:
+        """What a stack of the architecture gives; empty if it is not there."""
+        one = self.deployment.architecture.stack(stack)
+        found = self.reader(self.deployment.region_of(one)).stack(self.deployment.stack_name(one))
+        return {} if found is None else found.outputs
+
+    def bucket(self) -> str | None:
+        """The bucket of artefacts, ledger and locks; None before the first release."""
+        return self.outputs("base").get("ReleaseBucketName")
