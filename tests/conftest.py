@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,8 +24,23 @@ _FAST = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "64MB",
-    "max_wal_size": "1GB",
+    "max_wal_size": "256MB",
 }
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - everything makes a folder of its own in it
+_ROOM = 4_000_000_000
+
+
+def pytest_configure() -> None:
+    """Keep in memory what tests write, where it has room: on a busy disk one fresh database takes 0.4 s."""
+    if (
+        _MEMORY.is_dir()
+        and os.access(_MEMORY, os.W_OK)
+        and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC  # what tests install is run, too
+        and shutil.disk_usage(_MEMORY).free > _ROOM
+    ):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
 
 Databases = Callable[..., str]
 """``new(template="template1") -> URL``: as many fresh databases as a test wants."""
@@ -61,7 +79,8 @@ def fresh_databases(server: embedded.Server) -> Iterator[Databases]:
 
     def new(template: str = "template1") -> str:
         name = f"test_{uuid.uuid4().hex}"
-        _administer(server, f'create database "{name}" template "{template}"')
+        # As files: the default writes all of the template to the WAL, page by page.
+        _administer(server, f'create database "{name}" template "{template}" strategy file_copy')
         made.append(name)
         return server.url(name)
 
