@@ -87,7 +87,7 @@ class App:
 
     def close(self) -> None:
         """Let it close its connection and end."""
-        self._process.communicate(b"\n", timeout=10)
+        self._process.communicate(b"\n", timeout=60)
         assert self._process.returncode == 0
 
 

@@ -17,7 +17,7 @@ def gymops(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GYMOPS_")}
     done = subprocess.run(
         [sys.executable, "-m", "gymops", *arguments],
-        cwd=folder, env=plain, capture_output=True, text=True, timeout=30, check=False,
+        cwd=folder, env=plain, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done
@@ -60,7 +60,7 @@ def test_a_directory_that_went_away(tmp_path: Path) -> None:
     folder.mkdir()
     script = "import os, sys; os.rmdir(os.getcwd()); from gymops.cli import main; main(['init'])"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: gymops.toml: cannot be written: No such file or directory\nhint:")

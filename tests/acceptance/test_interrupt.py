@@ -34,7 +34,7 @@ def test_a_blocked_way_out_is_not_waited_for() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told.startswith("error: interrupted")
     assert "Traceback" not in told

@@ -20,7 +20,7 @@ import pytest
 
 from gymops.pg import schema
 from tests.soak.commands import environment, finish, gymops, start, terminal, wait_for
-from tests.soak.crashes import Crash, assert_whole, large, migrate, workspace
+from tests.soak.crashes import Crash, Migration, assert_whole, large, migrate, workspace
 
 _QUARANTINE = ("--on-bad-event", "quarantine")
 
@@ -201,23 +201,45 @@ def test_ctrl_c_on_a_terminal_while_it_copies(gymops_database: str, tmp_path: Pa
 
 def test_a_row_changed_behind_the_mark_is_found_by_the_proof(gymops_database: str, tmp_path: Path) -> None:
     source = tmp_path / "gym.db"
-    large(source, 60_000)
+    large(source, 600)
 
-    process = start(source, gymops_database, "--yes")
-    wait_for(process, "building indexes")  # so all is copied
+    all_is_copied = Crash(1, at="CREATE INDEX", signal=signal.SIGSTOP)
+    running = Migration(source, gymops_database, all_is_copied).stopped()
     with closing(sqlite3.connect(source)) as connection, connection:
-        connection.execute("UPDATE events SET event_type = 'SetDeleted' WHERE id = 59000")
-    code, out, _ = finish(process)
+        connection.execute("UPDATE events SET event_type = 'SetDeleted' WHERE id = 590")
+    done = running.go_on().ended()
     again = gymops(source, gymops_database, "--json")
 
-    assert code == 3
-    assert "position 59000, event_type: SetDeleted in source, SetLogged in target" in out
-    assert "VERIFIED" not in out
+    assert done.code == 3
+    assert "position=590, column='event_type', a='SetDeleted', b='SetLogged'" in done.error
     assert _runs(gymops_database) == [("failed", True)]
     assert again[0] == 3
     message = json.loads(again[1])["error"]["message"]
     assert "1 events changed" in message
-    assert "position 59000, event_type" in message
+    assert "position 590, event_type" in message
+
+
+def test_a_target_that_keeps_another_value_than_it_was_given_is_told(
+    gymops_database: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "gym.db"
+    large(source, 60)
+    with psycopg.connect(gymops_database) as connection:
+        connection.execute(
+            "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.event_type := 'SetDeleted'; RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER other BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.position = 59)"
+            " EXECUTE FUNCTION other()"
+        )
+
+    code, out, _ = gymops(source, gymops_database, "--yes")
+
+    assert code == 3
+    assert "position 59, event_type: SetLogged in source, SetDeleted in target" in out
+    assert "VERIFIED" not in out
+    assert _runs(gymops_database) == [("failed", True)]
 
 
 def test_a_target_that_has_moved_on_is_left_alone(gymops_database: str, tmp_path: Path) -> None:
@@ -271,8 +293,8 @@ def test_the_embedded_server_is_killed_in_between() -> None:
         try:
             process = gymops_here("migrate", "gym.db", "--yes")
             wait_for(process, "copying")
-            status = json.loads(finish(gymops_here("db", "status", "--json"))[1])
-            os.kill(status["pid"], signal.SIGKILL)
+            (file,) = Path(folder).rglob("postmaster.pid")
+            os.kill(int(file.read_text().split()[0]), signal.SIGKILL)
             failed = finish(process)
             again = finish(gymops_here("migrate", "gym.db", "--yes", "--json"))
         finally:

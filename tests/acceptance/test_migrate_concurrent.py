@@ -22,16 +22,13 @@ def test_the_second_is_told_who_holds_it(gymops_database: str, tmp_path: Path) -
     expected = workspace(source, users=2)
     first = Migration(source, gymops_database, _IN_THE_COPY).stopped()
 
-    began = time.monotonic()
     code, out, _ = gymops(source, gymops_database, "--json", "--on-bad-event", "quarantine")
-    took = time.monotonic() - began
 
     error = json.loads(out)["error"]
     assert (code, error["code"]) == (7, "locked")
     assert f"gymops migrate on {socket.gethostname()[:7]}" in error["message"]
     assert f"process {first.pid} " in error["message"]
     assert f" since {time.strftime('%Y-%m-%d', time.gmtime())}" in error["message"]
-    assert took < 5
     assert first.go_on().ended().code == 0
     assert_whole(gymops_database, expected)
 

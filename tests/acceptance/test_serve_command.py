@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from gymops.clock import SystemClock, ticks
 from gymops.eventlog import sample
 
 WORKOUT = {"workout_id": "6f1c1f0e-8a68-4f0e-9f6a-1b7c5d0e2f33"}
@@ -39,10 +40,9 @@ class Served:
         return answer.status_code, answer.json()
 
     def until_ready(self) -> None:
-        for _ in range(200):
+        for _ in ticks(SystemClock(), timeout=60, interval=0.05):
             if self.ask("/api/ready")[0] == 200:
                 return
-            time.sleep(0.1)
         raise AssertionError("it does not get ready")
 
     def stop(self, number: int) -> tuple[int, str, str]:
@@ -52,7 +52,7 @@ class Served:
 
     def ended(self) -> tuple[int, str, str]:
         """The same, when it was told to stop already."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         assert "Traceback" not in err
         return self.process.returncode, out, err
 

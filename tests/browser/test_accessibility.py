@@ -19,7 +19,8 @@ AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 def findings(page: Page) -> list[str]:
-    """What axe holds against the page as it is now."""
+    """What axe holds against the page as it is at rest."""
+    at_rest(page)
     page.evaluate(AXE)
     # What fades in has no colour of its own yet.
     page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)))")

@@ -53,7 +53,7 @@ def _sql(server: Server, statement: str, user: str = "gymops", database: str = "
         return [row[0] for row in cursor] if cursor.description else []
 
 
-def _until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def _until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -349,6 +349,7 @@ def test_a_server_that_only_answers_in_recovery_is_not_ready(server: Server) -> 
     (server.data / "standby.signal").touch()
     with pytest.raises(ServerError, match="does not answer after 0 s"):
         _start(server, timeout=0.4)
+    _until(lambda: process.postmaster(server.data))
     found = embedded.status(server)
     assert (found.running, found.ready, found.version) == (True, False, "18")
 

@@ -97,10 +97,8 @@ def test_a_killed_holder_is_waited_out(any_database: str) -> None:
     with child(any_database) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        start = time.monotonic()
         with hold(any_database, "migrate", clock=CLOCK, holder="migrate") as lock:
             lock.check()
-        assert time.monotonic() - start < 5
 
 
 def test_a_zombie_is_dead(any_database: str) -> None:

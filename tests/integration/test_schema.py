@@ -18,7 +18,7 @@ from gymops.pg.connection import Connection, DatabaseError, Kind, connect
 from gymops.pg.lock import hold
 from tests.conftest import Databases
 
-ALL = ["0001", "0002", "0003", "0004"]
+ALL = ["0001", "0002", "0003", "0004", "0005"]
 APPEND = """
 INSERT INTO events (user_id, position, event_id, "timestamp", event_type, payload)
 VALUES (%s, %s, %s, %s, %s, %s) RETURNING position
@@ -64,7 +64,7 @@ def test_an_upgrade_applies_every_revision_once(any_database: str) -> None:
     assert schema.upgrade(any_database, clock=SystemClock()) == ALL
 
     assert schema.upgrade(any_database, clock=SystemClock()) == []
-    assert schema.current(any_database) == "0004"
+    assert schema.current(any_database) == "0005"
     assert schema.pending(any_database) == []
     assert schema.check(any_database).ok, findings(any_database)
 
@@ -73,8 +73,8 @@ def test_an_upgrade_stops_at_the_revision_asked_for(database: str) -> None:
     assert schema.upgrade(database, clock=SystemClock(), to="0002") == ["0001", "0002"]
     assert schema.current(database) == "0002"
     assert findings(database) == {
-        "revision": "pending: 0003, 0004; gymops schema upgrade applies them",
-        "accepted": "this gymops works on 0004 to 0004, the database is at 0002",
+        "revision": "pending: 0003, 0004, 0005; gymops schema upgrade applies them",
+        "accepted": "this gymops works on 0004 to 0005, the database is at 0002",
     }
     with pytest.raises(SchemaError, match="no revision '0099'"):
         schema.upgrade(database, clock=SystemClock(), to="0099")
@@ -82,6 +82,7 @@ def test_an_upgrade_stops_at_the_revision_asked_for(database: str) -> None:
 
 def test_every_revision_declares_its_phase() -> None:
     assert [revision.id for revision in schema.history()] == ALL
+    assert ALL[-1] == schema.MAX_SCHEMA
     assert {revision.phase for revision in schema.history()} <= {"expand", "contract"}
 
 
@@ -154,7 +155,7 @@ def test_a_missing_role_is_made_once_by_two_databases_at_once(new_any_database: 
         other.join(0.3)
         assert other.is_alive(), "the second does not wait for the first"
         one.commit()
-        other.join(10)
+        other.join(60)
         two.commit()
         made = two.execute("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = %s", [name]).fetchall()
         two.execute(f"DROP ROLE {name}")
@@ -185,7 +186,7 @@ def test_a_blocked_revision_gives_way_and_names_the_blocker(
         assert str(blocker.info.backend_pid) in refused.value.message
         assert refused.value.kind is Kind.LOCK_TIMEOUT
     assert schema.current(database) == "0002"
-    assert schema.upgrade(database, clock=SystemClock()) == ["0003", "0004"]
+    assert schema.upgrade(database, clock=SystemClock()) == ["0003", "0004", "0005"]
 
 
 def test_a_failing_revision_leaves_no_trace_and_those_before_it_stay(
@@ -205,7 +206,7 @@ def test_a_failing_revision_leaves_no_trace_and_those_before_it_stay(
         schema.upgrade(database, clock=SystemClock())
     assert schema.current(database) == "0001"
     monkeypatch.undo()
-    assert schema.upgrade(database, clock=SystemClock()) == ["0002", "0003", "0004"]
+    assert schema.upgrade(database, clock=SystemClock()) == ["0002", "0003", "0004", "0005"]
 
 
 def test_two_upgrades_at_once_apply_each_revision_once(database: str) -> None:
@@ -274,7 +275,7 @@ def test_the_app_appends_and_reads_and_no_more(app: Connection) -> None:
         app.execute(f"INSERT INTO {table} VALUES {values}".encode())
         app.execute(f"UPDATE {table} SET extra = '{{}}'; DELETE FROM {table}".encode())
     assert app.execute("SELECT count(*) FROM workout_summaries").fetchone() == (1,)
-    assert app.execute("SELECT version_num FROM alembic_version").fetchone() == ("0004",)
+    assert app.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
     for refused in (
         "SELECT FROM runs",
         "SELECT FROM checkpoints",

@@ -38,7 +38,7 @@ def start(source: Path, url: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str], timeout: float = 120) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
     out, err = process.communicate(timeout=timeout)
     assert "Traceback" not in err
@@ -67,7 +67,7 @@ class Terminal:
         self.seen = ""
         self._master = master
 
-    def expect(self, text: str, timeout: float = 30) -> None:
+    def expect(self, text: str, timeout: float = 60) -> None:
         """Read until the text appears."""
         deadline = time.monotonic() + timeout
         while text not in self.seen:
@@ -78,7 +78,7 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
-    def ended(self, timeout: float = 60) -> tuple[int, str]:
+    def ended(self, timeout: float = 120) -> tuple[int, str]:
         """Exit code and stdout."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None:

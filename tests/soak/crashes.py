@@ -111,7 +111,7 @@ class Migration:
         """Press Ctrl-C."""
         self._signal(signal.SIGINT)
 
-    def stopped(self, timeout: float = 30.0) -> Migration:
+    def stopped(self, timeout: float = 60.0) -> Migration:
         """Wait until it has stopped itself (SIGSTOP)."""
         deadline = time.monotonic() + timeout
         while self._state() != "T":
@@ -125,7 +125,7 @@ class Migration:
         self._signal(signal.SIGCONT)
         return self
 
-    def ended(self, timeout: float = 60.0) -> Outcome:
+    def ended(self, timeout: float = 120.0) -> Outcome:
         """Wait until it has ended, and see how."""
         outcome = Outcome(0)
         with suppress(EOFError, OSError):  # killed before it could say all

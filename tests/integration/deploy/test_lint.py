@@ -164,8 +164,12 @@ def test_bad_input_is_told_with_the_next_step(
             'FunctionMemory = "99999"',
             "prod: the parameter FunctionMemory: '99999' is not between 128 and 10240",
         ),
-        ('FunktionMemory = "512"', "prod: no parameter 'FunktionMemory'; did you mean FunctionMemory?"),
-        ('OffHours = "true"', "prod: prod is always on - OffHours=false"),
+        pytest.param(
+            'FunktionMemory = "512"',
+            "prod: no parameter 'FunktionMemory'; did you mean FunctionMemory?",
+            marks=pytest.mark.long,
+        ),
+        pytest.param('OffHours = "true"', "prod: prod is always on - OffHours=false", marks=pytest.mark.long),
     ],
 )
 def test_the_parameters_of_gymops_toml_are_checked(tmp_path: Path, line: str, message: str) -> None:

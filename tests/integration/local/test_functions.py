@@ -76,7 +76,7 @@ def test_a_function_that_takes_too_long_is_ended(aws: Aws) -> None:
     name = deploy(aws, "import time\ndef handler(event, context): time.sleep(60)", Timeout=1)
     began = time.monotonic()
     assert "Task timed out after 1" in invoke(aws, name)["failed"]["errorMessage"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50  # and not at its own end
 
 
 def test_layers_are_found_the_function_s_own_code_first(aws: Aws) -> None:

@@ -97,6 +97,12 @@ def _write(aws: Aws, name: str, writer: int, end: threading.Event) -> None:
             connection.execute("insert into log (writer, number) values (%s, %s)", (writer, number))
 
 
+def _more(aws: Aws, name: str) -> None:
+    """Wait until more has been written, however slow the machine is."""
+    (before,) = aws.sql(name, "select count(*) from log")
+    until(lambda: aws.sql(name, "select count(*) from log")[0] > before + 40)
+
+
 _BY_XID = "select xid, writer || '/' || number from log"
 _COMMIT = re.compile(r"tx: +(\d+),.*desc: COMMIT (\S+ \S+) UTC")
 
@@ -134,10 +140,12 @@ def test_a_restore_to_a_time_has_exactly_the_commits_before_it_under_8_writers(
     for one in writers:
         one.start()
     moments = []
+    _more(aws, name)
     for _ in range(3):
         time.sleep(seconds / 4)
         moments += aws.sql(name, "select clock_timestamp()")
-    time.sleep(seconds / 4)
+        _more(aws, name)
+    end.set()
     end.set()
     for one in writers:
         one.join()

@@ -24,7 +24,7 @@ class Runtime:
         self.ended = threading.Event()
         self._count = 0
 
-    def invoke(self, event: Any, timeout: float = 30.0) -> tuple[str, Any]:
+    def invoke(self, event: Any, timeout: float = 60.0) -> tuple[str, Any]:
         """What the function makes of an event: ``("response", ...)`` or ``("error", ...)``."""
         self.events.put(event)
         return self.answers.get(timeout=timeout)

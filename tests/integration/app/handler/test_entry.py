@@ -64,7 +64,7 @@ def free_port() -> int:
 def get(port: int, path: str) -> int:
     """The status; 0 while nobody listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -74,17 +74,17 @@ def get(port: int, path: str) -> int:
 
 
 def wait_for(port: int, path: str, process: subprocess.Popen[str]) -> int:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if status := get(port, path):
             return status
         time.sleep(0.05)
-    raise AssertionError(process.communicate(timeout=5))
+    raise AssertionError(process.communicate(timeout=60))
 
 
 def asked(environ: dict[str, str]) -> int:
     command = [sys.executable, "-m", "gymops.app.entry", "health"]
-    return subprocess.run(command, env=environ, timeout=20, check=False).returncode
+    return subprocess.run(command, env=environ, timeout=60, check=False).returncode
 
 
 def test_a_plain_container_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_plain_container_serves_until_it_is_told_to_stop(tmp_path: Path) -> No
         assert asked(environ) == 0
         assert asked({**environ, "GYMOPS_APP_HEALTH_PATH": "/api/nothing"}) == 1
         server.send_signal(signal.SIGTERM)
-        stdout, stderr = server.communicate(timeout=10)
+        stdout, stderr = server.communicate(timeout=60)
     assert (server.returncode, stderr) == (0, "")
     lines = [json.loads(line) for line in stdout.splitlines()]
     routes = [line["route"] for line in lines if line["message"] == "request"]
@@ -113,7 +113,7 @@ def test_a_container_that_would_be_open_to_all_does_not_start(tmp_path: Path) ->
     environ = environment(tmp_path, GYMOPS_APP_PORT=str(free_port()))
     del environ["GYMOPS_APP_PASSCODE"]
     with entry(environ) as server:
-        stdout, stderr = server.communicate(timeout=20)
+        stdout, stderr = server.communicate(timeout=60)
     assert (server.returncode, stdout) == (2, "")
     assert "nothing is set that keeps them out" in stderr
     assert "Traceback" not in stderr
@@ -122,14 +122,14 @@ def test_a_container_that_would_be_open_to_all_does_not_start(tmp_path: Path) ->
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
 def test_a_wrong_port_is_told(tmp_path: Path, port: str) -> None:
     with entry(environment(tmp_path, GYMOPS_APP_PORT=port)) as server:
-        _, stderr = server.communicate(timeout=20)
+        _, stderr = server.communicate(timeout=60)
     assert server.returncode == 2
     assert stderr.startswith(f"GYMOPS_APP_PORT is '{port}'")
 
 
 def test_any_other_command_line_is_run_in_its_stead(tmp_path: Path) -> None:
     with entry(environment(tmp_path), sys.executable, "-m", "gymops", "--version") as process:
-        stdout, _ = process.communicate(timeout=20)
+        stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert stdout.startswith("gymops ")
 
@@ -150,7 +150,7 @@ def test_as_a_lambda_it_answers_what_the_runtime_hands_out(tmp_path: Path) -> No
         kind, answer = api.invoke(function_url(path="/api/history"))
         assert (kind, answer["statusCode"]) == ("response", 401)
         function.terminate()
-        stdout, _ = function.communicate(timeout=10)
+        stdout, _ = function.communicate(timeout=60)
     lines = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     first = next(line for line in lines if line["message"] == "request")
     assert first["request_id"] == "00000000-0000-4000-8000-000000000001"
@@ -162,8 +162,8 @@ def test_a_lambda_that_would_be_open_to_all_does_not_start(tmp_path: Path) -> No
     environ = environment(tmp_path, **LAMBDA)
     del environ["GYMOPS_APP_PASSCODE"]
     with runtime.running() as api, entry({**environ, "AWS_LAMBDA_RUNTIME_API": api.address}) as function:
-        kind, told = api.answers.get(timeout=20)
-        function.communicate(timeout=10)
+        kind, told = api.answers.get(timeout=60)
+        function.communicate(timeout=60)
     assert (kind, told["errorType"]) == ("error", "ConfigError")
     assert "nothing is set that keeps them out" in told["errorMessage"]
     assert function.returncode == 1

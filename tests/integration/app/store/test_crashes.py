@@ -146,7 +146,7 @@ def _settled(place: StorePlace) -> None:
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         " AND state <> 'idle'"
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while place.run(USER, busy):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -222,7 +222,7 @@ def _sleep_in_between(place: StorePlace) -> None:
 
 def _sleeping(place: StorePlace) -> int:
     """The backend that has inserted the event and sleeps before the projections."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = place.run(
             USER,
@@ -323,7 +323,7 @@ def _kill_server(server: embedded.Server) -> None:
 
 
 def _start_again(server: embedded.Server) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while embedded.status(server).running:
         assert time.monotonic() < deadline
         time.sleep(0.02)

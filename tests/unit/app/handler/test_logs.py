@@ -159,7 +159,7 @@ def test_requests_at_the_same_time_keep_their_lines_apart(logged: io.StringIO) -
     @made.get("/{name}")
     def waits(name: str) -> None:
         activity.appended([(name, "SetLogged")])
-        both.wait(10)
+        both.wait(60)
 
     sent = Client(RequestLog(made, clock=Clock()))
     threads = [

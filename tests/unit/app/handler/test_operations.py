@@ -55,6 +55,11 @@ def ask(event: Any, secrets: Secrets | None = None, settings: dict[str, str] | N
         ({"do": "digest", "phase": "expand"}, "digest does not know 'phase'"),
         ({"do": "schema-upgrade", "phase": "both"}, "phase is 'both'"),
         ({"do": "schema-upgrade", "phase": None}, "phase is None"),
+        ({"do": "schema-upgrade", "phase": "contract"}, "a contract needs targets"),
+        ({"do": "schema-upgrade", "phase": "contract", "targets": None}, "targets is None"),
+        ({"do": "schema-upgrade", "targets": "0004"}, "targets is '0004'"),
+        ({"do": "schema-upgrade", "targets": [4]}, "targets is [4]"),
+        ({"do": "digest", "targets": []}, "digest does not know 'targets'"),
     ],
 )
 def test_what_is_not_understood_is_refused_before_the_secret_is_read(

@@ -86,6 +86,6 @@ def test_understanding_takes_less_than_5_ms() -> None:
 
 def _seconds(phrase: Phrase) -> float:
     surroundings = context(phrase.context)
-    start = time.perf_counter()
+    start = time.thread_time()
     parse(phrase.text, surroundings)
-    return time.perf_counter() - start
+    return time.thread_time() - start
