@@ -86,7 +86,7 @@ class LocalAws:
                         f"port {settings.port} is taken by another program",
                         hint="gymops local up --port 0 takes a free one",
                     )
-                self._settings_file.write_text(settings.dump(), encoding="utf-8")
+                _write(self._settings_file, settings.dump())
                 self._start(made, settings)
             return True
 
@@ -134,7 +134,7 @@ class LocalAws:
                 hint=f"move it away: mv {self.state} {self.state}.old",
             )
         else:
-            self._marker.write_text(json.dumps({"format": _FORMAT}), encoding="utf-8")
+            _write(self._marker, json.dumps({"format": _FORMAT}))
         for name in ("tmp", "aws", "db"):
             (self.state / name).mkdir(mode=0o700, exist_ok=True)
         self._check_state()
@@ -262,6 +262,17 @@ def ask(settings: LocalSettings, what: str, body: Mapping[str, Any] | None = Non
             found: dict[str, Any] = json.load(answer)
             return found
     return None
+
+
+def _write(file: Path, text: str) -> None:
+    """All of it or nothing: half a file would pass for a damaged state."""
+    new = file.with_suffix(".new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def free_port() -> int:

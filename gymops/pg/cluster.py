@@ -180,7 +180,9 @@ def last_useful(log: str) -> str:
     """The line of a log that says why: the last error, or just the last line."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR|error|could not)\b", line)]
-    line = (errors or lines or ["it said nothing"])[-1]
+    # What follows is its fault; where a write was short there is only the hint.
+    full = [line for line in lines if re.search("No space left on device|Check free disk space", line)]
+    line = (full[:1] or errors or lines or ["it said nothing"])[-1]
     return re.sub(r"^\d{4}-\d\d-\d\d \S+ UTC \[\d+\] ", "", line)
 
 

@@ -7,6 +7,7 @@ that may have changed something is answered, and what goes on in the background 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -54,12 +55,17 @@ class Saver:
                 await app(scope, receive, send)
                 return
             request = _Request(scope, receive)
+            lost = False
 
             async def answer(message: dict[str, Any]) -> None:
+                nonlocal lost
                 if message["type"] == "http.response.start" and request.changes():
                     self._changed = time.monotonic()
                     await asyncio.to_thread(self.save, request.heavy())
-                await send(message)
+                    if lost := self._store.full():
+                        await refuse(send, request.json())
+                if not lost:
+                    await send(message)
 
             await app(scope, request.receive, answer)
 
@@ -75,6 +81,21 @@ class Saver:
                     self.save()
 
         threading.Thread(target=run, daemon=True, name="gymops-saver").start()
+
+
+_LOST = "No space is left on this disk: what was asked for is not kept. Make room, and ask again."
+
+
+async def refuse(send: Send, as_json: bool) -> None:
+    """Answer, in the protocol of the request, that nothing was saved. The emulator only logs that."""
+    code = "InternalFailure"
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{_LOST}</Message></Error></ErrorResponse>"
+    if as_json:
+        body = json.dumps({"__type": code, "message": _LOST})
+    head = [(b"content-type", b"application/x-amz-json-1.1" if as_json else b"text/xml")]
+    head += [(b"x-amzn-errortype", code.encode())] if as_json else []
+    await send({"type": "http.response.start", "status": 500, "headers": head})
+    await send({"type": "http.response.body", "body": body.encode()})
 
 
 class _Request:
@@ -101,6 +122,10 @@ class _Request:
             return not target.startswith(_READING)
         _, action, name = self._start.partition(b"Action=")
         return not (action and name.startswith(_READING))
+
+    def json(self) -> bool:
+        """Whether it speaks JSON: by its target, or in its body."""
+        return b"x-amz-target" in self._headers or self._start.lstrip().startswith(b"{")
 
     def heavy(self) -> frozenset[str]:
         signed = self._headers.get(b"authorization", b"").decode("latin-1").split("/")

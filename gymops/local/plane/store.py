@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 from gymops.local.plane import ministack
+
+_ROOM = 2_000_000
+"""Bytes: the emulator writes each service's state beside the old one."""
 
 Table = dict[str, dict[str, Any]]
 
@@ -32,8 +37,17 @@ class Store:
         return sorted((account, region) for account, region in found)
 
     def save(self) -> None:
-        """Write it."""
+        """Write it; where there is no room, ``full`` says so."""
         with self._lock:
             new = self._file.with_suffix(".new")
-            new.write_text(json.dumps(self._tables, default=str), encoding="utf-8")
-            new.replace(self._file)
+            try:
+                new.write_text(json.dumps(self._tables, default=str), encoding="utf-8")
+                new.replace(self._file)
+            except OSError as error:
+                new.unlink(missing_ok=True)
+                if error.errno != errno.ENOSPC:
+                    raise
+
+    def full(self) -> bool:
+        """Whether the disk has no room for a state any more."""
+        return shutil.disk_usage(self._file.parent).free < _ROOM
