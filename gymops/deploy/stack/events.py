@@ -23,9 +23,6 @@ _CONSEQUENCE = re.compile(
 
 _STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"})
 
-_DEEPEST = 99
-"""A validation or a hook stands before any resource."""
-
 _ROLLING_BACK = re.compile(r"(?:UPDATE_|IMPORT_)?ROLLBACK_IN_PROGRESS")
 
 
@@ -127,9 +124,8 @@ def diagnose(log: Log, apart: Iterable[Event] = ()) -> Diagnosis | None:
 
     ``apart`` are failures that are no stack events: validations before the first resource, and hooks.
     """
-    found = [(_failure(event, ""), _DEEPEST) for event in apart] + _failures(log)
-    found.sort(key=lambda one: (one[0].at, -one[1]))
-    failures = [failure for failure, _ in found]
+    failures = [_failure(event, "") for event in apart] + list(_failures(log))
+    failures.sort(key=lambda one: one.at)
     stacks = set(_stacks(log))
     causes = [one for one in failures if not _consequence(one)]
     # A stack's own failure repeats a resource's, or is all there is: an alarm, somebody who cancelled.
@@ -141,16 +137,14 @@ def diagnose(log: Log, apart: Iterable[Event] = ()) -> Diagnosis | None:
     return Diagnosis(cause, remedy(f"{cause.reason} {cause.status}"), tuple(followers))
 
 
-def _failures(log: Log, within: str = "", depth: int = 0) -> list[tuple[Failure, int]]:
-    """Every failure with how deeply it is nested: of two at one moment, the deeper one came first."""
-    found = [
-        (_failure(event, within), depth) for event in log.events
-        if event.status.endswith("_FAILED")
-        or (event.of_stack and event.reason and _ROLLING_BACK.fullmatch(event.status))
-    ]  # fmt: skip
+def _failures(log: Log, within: str = "") -> Iterator[Failure]:
+    """What failed, in the stack and in those nested in it."""
     for name, inner in log.nested.items():
-        found += _failures(inner, f"{within}{name}/", depth + 1)
-    return found
+        yield from _failures(inner, f"{within}{name}/")
+    for event in log.events:
+        rolling_back = event.of_stack and event.reason and _ROLLING_BACK.fullmatch(event.status)
+        if rolling_back or event.status.endswith("_FAILED"):
+            yield _failure(event, within)
 
 
 def _failure(event: Event, within: str) -> Failure:

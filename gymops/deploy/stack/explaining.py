@@ -30,7 +30,10 @@ def failed(
     reader: Reader, stack: Stack, ending: status.Ending, probes: Probes, masker: Masker, *, after: str = ""
 ) -> StackFailed:
     """The error for an operation that ended badly, with the cause and one remedy."""
-    found = explain(reader, stack, after=after)
+    try:
+        found = explain(reader, stack, after=after)
+    except AwsError:
+        found = None  # how it ended is known all the same
     diagnosis = probes.look(found).masked(masker.text) if found else None
     now = _AND_NOW[ending].format(status=stack.status)
     why = str(diagnosis.cause) if diagnosis else masker.text(stack.reason) or "AWS does not say why"

@@ -98,6 +98,13 @@ def test_what_an_interrupted_run_left_is_made_anew() -> None:
     assert client.calls[-1][0] != "delete"
 
 
+def test_a_stack_that_others_have_under_review_is_not_ours_to_delete() -> None:
+    client = Recorded("REVIEW_IN_PROGRESS", events=[REST], change_sets=[described("CREATE_COMPLETE")])
+    made = make(client, create=True)
+    assert made
+    assert not made.made_stack
+
+
 def test_one_that_was_executed_before_is_left_and_the_next_has_another_name() -> None:
     client = Recorded(
         "CREATE_COMPLETE", events=[REST],

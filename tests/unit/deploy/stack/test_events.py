@@ -75,6 +75,16 @@ def test_an_alarm_and_a_person_are_causes_when_no_resource_failed() -> None:
     assert "cancelled it" in cancelled.remedy
 
 
+def test_a_resource_that_could_not_be_rolled_back_counts_more_than_who_cancelled() -> None:
+    log = Log([
+        event("app", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated", at=1),
+        event("Queue", "UPDATE_FAILED", TAKEN, at=2),
+    ])  # fmt: skip
+    found = diagnose(log)
+    assert found
+    assert found.cause.path == "Queue"
+
+
 def test_a_validation_before_the_first_resource_is_the_cause() -> None:
     reason = "Bucket gym already exists (NAME_CONFLICT_VALIDATION at /Resources/Store)"
     log = Log([

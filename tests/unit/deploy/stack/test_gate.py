@@ -83,6 +83,12 @@ def test_where_the_change_set_is_silent_the_schema_tells() -> None:
     assert judged("Anything", kind="Custom::Thing") == ["may be replaced: nothing says that it would not"]
 
 
+def test_what_the_change_set_says_counts_more_than_the_schema() -> None:
+    details = (prop("DBInstanceClass"),)
+    assert len(dangers([change("Modify", replacement="Conditional", details=details)])) == 1
+    assert dangers([change("Modify", replacement="False", details=(prop("MasterUsername"),))]) == ()
+
+
 def test_a_policy_that_keeps_the_old_one_is_said_and_is_no_way_through() -> None:
     retained, snapshot = dangers(
         [change("Remove", policy="Retain"), change("Modify", replacement="True", policy="ReplaceAndSnapshot")]

@@ -210,6 +210,15 @@ def test_credentials_that_expire_while_waiting_are_no_failure() -> None:
     assert "delete_change_set" not in client.written
 
 
+def test_how_it_ended_is_told_even_if_the_reason_cannot_be_asked_for() -> None:
+    client = ends(status="UPDATE_ROLLBACK_COMPLETE")
+    client._events.append(aws("ExpiredToken", "the token has expired"))
+    with pytest.raises(RolledBack, match="it was rolled back") as failed:
+        deploy(client)
+    assert failed.value.diagnosis is None
+    assert "describe-stack-events" in str(failed.value.hint)
+
+
 def test_another_s_operation_is_waited_for_and_its_failure_is_theirs() -> None:
     theirs = [
         REST,

@@ -105,6 +105,7 @@ def test_expired_credentials_mean_that_nobody_knows_and_not_that_it_failed(reaso
     assert "gymops attach staging" in str(unknown.value.hint)
     assert "UPDATE_IN_PROGRESS when last seen" in unknown.value.message
     assert "fail" not in unknown.value.message
+    assert [name for name, _ in client.calls].count("stack") == 2  # asking again would not help
 
 
 @pytest.mark.parametrize("reason", ["Unreachable", "ConnectionClosedError", "ServiceUnavailable", "503"])
