@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import takewhile
 from typing import Any
@@ -19,10 +19,11 @@ from gymops.app.secret import Secrets
 from gymops.aws import secrets as manager
 from gymops.aws import tokens as signer
 from gymops.clock import Clock, SystemClock, ticks
-from gymops.errors import ConfigError, GymopsError
+from gymops.errors import ConfigError, GateRefused, GymopsError
 from gymops.pg import roles, schema
 from gymops.pg.connection import redact
 from gymops.pg.failures import DatabaseError, Kind
+from gymops.pg.revisions import Revision
 
 _PHASES = ("expand", "contract")
 
@@ -60,7 +61,7 @@ def answer(
     return found
 
 
-def _asked(event: Any) -> tuple[str, dict[str, str]]:
+def _asked(event: Any) -> tuple[str, dict[str, Any]]:
     """What to do and how.
 
     Raises:
@@ -73,7 +74,7 @@ def _asked(event: Any) -> tuple[str, dict[str, str]]:
             f"the event asks for {name!r}" if name else "the event does not say what to do",
             hint=f'{{"do": one of {", ".join(_WORK)}}}',
         )
-    allowed = {"phase"} if name == "schema-upgrade" else set()
+    allowed = {"phase", "targets"} if name == "schema-upgrade" else set()
     if unknown := sorted(set(options) - allowed):
         raise ConfigError(
             f"{name} does not know {', '.join(map(repr, unknown))}",
@@ -81,37 +82,71 @@ def _asked(event: Any) -> tuple[str, dict[str, str]]:
         )
     if options.get("phase", _PHASES[0]) not in _PHASES:
         raise ConfigError(f"phase is {options['phase']!r}", hint=f"one of {', '.join(_PHASES)}, or none")
+    targets = options.get("targets", [] if options.get("phase") != "contract" else None)
+    if not isinstance(targets, list) or not all(isinstance(one, str) for one in targets):
+        raise ConfigError(
+            f"targets is {targets!r}" if "targets" in options else "a contract needs targets",
+            hint="a list: accepts.highest of what serves and of each release one may return to",
+        )
     return name, options
 
 
 def _current(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
-    accepts = {"lowest": schema.MIN_SCHEMA, "highest": schema.MAX_SCHEMA}
-    return {"current": schema.current(url), "pending": _pending(url), "accepts": accepts}
+    found = schema.look(url)
+    return {
+        "current": found.current,
+        "pending": [one.id for one in found.pending],
+        "newer": [one.id for one in found.newer],
+        "accepts": {"lowest": schema.MIN_SCHEMA, "highest": schema.MAX_SCHEMA},
+    }
 
 
 def _history(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
-    missing = _pending(url)
-    known = [
-        {"id": one.id, "phase": one.phase, "message": one.message, "applied": one.id not in missing}
-        for one in schema.history()
+    found = schema.look(url)
+    listed = [
+        {"id": one.id, "phase": one.phase, "message": one.message, "applied": one not in found.pending}
+        for one in [*schema.history(), *found.newer]
     ]
-    return {"revisions": known}
+    return {"revisions": listed}
 
 
 def _check(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
     return schema.check(url).as_dict()
 
 
-def _upgrade(url: str, clock: Clock, phase: str | None = None) -> dict[str, Any]:
-    """Apply what is missing; with a phase, what of it comes before the first revision of another phase."""
+def _upgrade(url: str, clock: Clock, phase: str | None = None, targets: Sequence[str] = ()) -> dict[str, Any]:
+    """Apply what is missing; with a phase, what of it comes before the first revision of another phase.
+
+    ``targets`` are the highest revisions known to the code that serves, and to each release one may return
+    to.
+
+    Raises:
+        GateRefused: one of them may need what a contract revision takes away; nothing was applied.
+    """
     before = schema.pending(url)
     wanted = list(takewhile(lambda one: phase in (None, one.phase), before))
+    _refuse_if_needed(wanted, targets)
     if wanted:
         _apply(url, clock, wanted[-1].id)
     admitted = roles.admit(url, clock=clock)
     after = _pending(url)
     applied = [one.id for one in before if one.id not in after]
     return {"applied": applied, "current": schema.current(url), "pending": after, "admitted": admitted}
+
+
+def _refuse_if_needed(wanted: Sequence[Revision], targets: Sequence[str]) -> None:
+    """A contract waits until all code that may run knows it; what this code cannot place knows nothing."""
+    known = [one.id for one in schema.history()]
+    for one in wanted:
+        knowing = known[known.index(one.id) :]
+        unaware = [target for target in targets if target not in knowing]
+        if one.phase != "expand" and unaware:
+            raise GateRefused(
+                f"{one.id} takes away what a release may need that knows the schema up to"
+                f" {', '.join(sorted(set(unaware)))}",
+                hint=f"release again until none of those is returned to, or serves:"
+                f" each must know {one.id}; gymops releases ENV",
+            )
 
 
 def _apply(url: str, clock: Clock, last: str) -> None:

@@ -60,17 +60,23 @@ def current(ctx: click.Context, to: str | None, as_json: bool, ask_pending: bool
     """The database's revision, and those it lacks.
 
     \b
-    --json: {"target", "current": revision or null, "pending": [revision]}
+    --json: {"target", "current": revision or null, "pending": [revision], "newer": [revision]}
+
+    Newer are revisions of a later gymops that only added to the schema: this one works on it. Where one of
+    them took something away, this gymops refuses the database.
     """
     from gymops.pg import schema
     from gymops.pg.connection import redact
 
     url = context.target_url(context.settings(ctx), to)
-    at, missing = schema.current(url), [revision.id for revision in schema.pending(url)]
+    found = schema.look(url)
+    missing, newer = ([revision.id for revision in some] for some in (found.pending, found.newer))
     if as_json:
-        output.document({"target": redact(url), "current": at, "pending": missing})
+        output.document({"target": redact(url), "current": found.current, "pending": missing, "newer": newer})
     else:
-        output.text(at or "no revision yet")
+        output.text(found.current or "no revision yet")
+        if newer:
+            output.text(f"newer than this gymops: {', '.join(newer)}; the schema was only added to")
         if missing:
             output.text(f"pending: {', '.join(missing)}; gymops schema upgrade applies them")
     if ask_pending and missing:
@@ -81,17 +87,16 @@ def current(ctx: click.Context, to: str | None, as_json: bool, ask_pending: bool
 @_options
 @click.pass_context
 def history(ctx: click.Context, to: str | None, as_json: bool) -> None:
-    """All revisions, oldest first; needs no database unless --to asks which it has.
+    """All revisions, oldest first; needs no database unless --to asks which it has, newer ones included.
 
     \b
     --json: {"revisions": [{"id", "phase", "message", "applied": true, false or null}]}
     """
     from gymops.pg import schema
 
-    missing = None
-    if to:
-        missing = {revision.id for revision in schema.pending(context.target_url(context.settings(ctx), to))}
-    rows = [(r, None if missing is None else r.id not in missing) for r in schema.history()]
+    found = schema.look(context.target_url(context.settings(ctx), to)) if to else None
+    known = [*schema.history(), *(found.newer if found else [])]
+    rows = [(r, None if found is None else r not in found.pending) for r in known]
     if as_json:
         listed = [{"id": r.id, "phase": r.phase, "message": r.message, "applied": done} for r, done in rows]
         output.document({"revisions": listed})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gymops.clock import Clock
 from gymops.errors import GymopsError, SchemaError
-from gymops.pg import revisions
+from gymops.pg import accepted, revisions
+from gymops.pg.accepted import MAX_SCHEMA, MIN_SCHEMA
 from gymops.pg.blockers import watched
 from gymops.pg.catalogue import existing, inspect, lint
 from gymops.pg.connection import Connection, connect, translated
@@ -16,21 +19,30 @@ from gymops.report import Check, Report
 __all__ = [
     "MAX_SCHEMA",
     "MIN_SCHEMA",
+    "Found",
     "Revision",
     "check",
     "current",
     "history",
     "lint",
+    "look",
     "pending",
     "upgrade",
 ]
 
-MIN_SCHEMA = "0004"
-"""The lowest revision this code works on."""
-MAX_SCHEMA = "0004"
-"""The highest revision this code works on."""
-
 _ROLE_MISSING = "the role gymops_app is missing"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a database stands, seen from the revisions this gymops knows."""
+
+    current: str | None
+    """None when it has no revision yet."""
+    pending: list[Revision]
+    """Those it lacks, oldest first."""
+    newer: list[Revision]
+    """Those of a later gymops, oldest first; this one works on what they made."""
 
 
 def upgrade(url: str, *, clock: Clock, to: str = "head") -> list[str]:
@@ -52,26 +64,31 @@ def upgrade(url: str, *, clock: Clock, to: str = "head") -> list[str]:
     return applied
 
 
-def current(url: str) -> str | None:
-    """The database's revision, or None when it has none yet.
+def look(url: str) -> Found:
+    """The database's revision, what it lacks, and what a later gymops added.
 
     Raises:
-        SchemaError: it holds a revision this gymops does not know, or tables that are not ours.
+        SchemaError: it is of a schema this gymops does not work on, or holds tables that are not ours.
     """
     with connect(url, autocommit=True) as connection:
-        return _current(connection)
+        return _look(connection)
+
+
+def current(url: str) -> str | None:
+    """The database's revision, or None when it has none yet; see ``look``."""
+    return look(url).current
 
 
 def pending(url: str) -> list[Revision]:
-    """The revisions the database lacks, oldest first."""
-    return _after(current(url))
+    """The revisions the database lacks, oldest first; see ``look``."""
+    return look(url).pending
 
 
 def check(url: str) -> Report:
     """Whether the database has the schema this code needs, with its protections in place."""
     with connect(url, autocommit=True) as connection, translated():
-        at = _current(connection)
-        checks = [_at_head(at), _accepted(at)]
+        found = _look(connection)
+        checks = [_at_head(found), _accepted(found)]
         if checks[0].ok:
             checks += inspect(connection)
     return Report(tuple(checks))
@@ -86,25 +103,20 @@ def _up_to(to: str, missing: list[Revision]) -> list[Revision]:
     return [revision for revision in missing if known.index(revision.id) <= known.index(to)]
 
 
-def _current(connection: Connection) -> str | None:
+def _look(connection: Connection) -> Found:
     with translated():
         tables = existing(connection)
-        if "alembic_version" in tables:
-            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-            versions = [str(row[0]) for row in rows]
-        else:
-            versions = []
-    if not versions:
+        rows = connection.execute(accepted.VERSIONS).fetchall() if "alembic_version" in tables else []
+    known = history()
+    if not rows:
         _refuse_foreign(tables)
-        return None
-    known = [revision.id for revision in history()]
-    if len(versions) > 1 or versions[0] not in known:
-        raise SchemaError(
-            f"the database is at revision {', '.join(sorted(versions))}, which this gymops does not know "
-            f"(it knows {known[0]} to {known[-1]})",
-            hint="use the newer gymops that made it; if another program did, use an empty database",
-        )
-    return versions[0]
+        return Found(None, known, [])
+    if len(rows) > 1:
+        raise accepted.unknown([str(at) for at, _ in rows])
+    (at, recorded), ids = rows[0], [revision.id for revision in known]
+    if at in ids:
+        return Found(at, known[ids.index(at) + 1 :], [])
+    return Found(at, [], accepted.newer(at, recorded))
 
 
 def _refuse_foreign(tables: list[str]) -> None:
@@ -116,21 +128,18 @@ def _refuse_foreign(tables: list[str]) -> None:
         )
 
 
-def _after(at: str | None) -> list[Revision]:
-    revisions = history()
-    ids = [revision.id for revision in revisions]
-    return revisions if at is None else revisions[ids.index(at) + 1 :]
-
-
-def _at_head(at: str | None) -> Check:
-    missing = [revision.id for revision in _after(at)]
+def _at_head(found: Found) -> Check:
+    missing = [revision.id for revision in found.pending]
     if missing:
         return Check("revision", False, f"pending: {', '.join(missing)}; gymops schema upgrade applies them")
-    return Check("revision", True, f"at the newest, {at}")
+    if found.newer:
+        return Check("revision", True, f"at {found.current}, newer than {MAX_SCHEMA}: it was only added to")
+    return Check("revision", True, f"at the newest, {found.current}")
 
 
-def _accepted(at: str | None) -> Check:
-    ok = at is not None and MIN_SCHEMA <= at <= MAX_SCHEMA
+def _accepted(found: Found) -> Check:
+    at = found.current
+    ok = bool(found.newer) or (at is not None and MIN_SCHEMA <= at <= MAX_SCHEMA)
     wanted = f"this gymops works on {MIN_SCHEMA} to {MAX_SCHEMA}"
     return Check("accepted", ok, wanted if ok else f"{wanted}, the database is at {at or 'none'}")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ import pytest
 from gymops.clock import SystemClock
 from gymops.pg.connection import connect
 from gymops.pg.lock import hold
+from tests.later import Later
 
 Gymops = Callable[..., "subprocess.CompletedProcess[str]"]
-ALL = ["0001", "0002", "0003", "0004"]
+ALL = ["0001", "0002", "0003", "0004", "0005"]
 
 
 @pytest.fixture
@@ -55,16 +57,16 @@ def test_a_database_s_way_to_the_newest_schema(gymops: Gymops, database: str) ->
     to = ("--to", "env:DB")
 
     before = _json(gymops("schema", "current", *to, "--pending", "--json", **place), 3)
-    assert before == {"target": database, "current": None, "pending": ALL}
+    assert before == {"target": database, "current": None, "pending": ALL, "newer": []}
     unchecked = _json(gymops("schema", "check", *to, "--json", **place), 3)
     assert (unchecked["ok"], [c["name"] for c in unchecked["checks"]]) == (False, ["revision", "accepted"])
     assert gymops("schema", "current", *to, **place).returncode == 0
 
     done = _json(gymops("schema", "upgrade", *to, "--json", **place))
-    assert done == {"target": database, "applied": ALL, "current": "0004"}
+    assert done == {"target": database, "applied": ALL, "current": "0005"}
     again = gymops("schema", "upgrade", *to, **place)
     assert (again.returncode, again.stderr) == (0, "")
-    assert again.stdout == f"{database} is at revision 0004\nnothing to do\n"
+    assert again.stdout == f"{database} is at revision 0005\nnothing to do\n"
 
     assert _json(gymops("schema", "current", *to, "--pending", "--json", **place))["pending"] == []
     checked = _json(gymops("schema", "check", *to, "--json", **place))
@@ -79,7 +81,7 @@ def test_the_embedded_server_is_the_default_and_is_started(gymops: Gymops) -> No
     first = gymops("schema", "upgrade")
     assert first.returncode == 0, first.stderr
     assert "started the embedded PostgreSQL" in first.stderr
-    assert "applied: 0001, 0002, 0003, 0004" in first.stdout
+    assert "applied: 0001, 0002, 0003, 0004, 0005" in first.stdout
     second = gymops("schema", "check")
     assert (second.returncode, second.stderr) == (0, "")
     assert "append_only" in second.stdout
@@ -91,6 +93,28 @@ def test_history_needs_no_database(gymops: Gymops) -> None:
     assert [line.split()[:2] for line in shown.stdout.splitlines()[2:]] == [[i, "expand"] for i in ALL]
     listed = _json(gymops("schema", "history", "--json"))["revisions"]
     assert {revision["applied"] for revision in listed} == {None}
+
+
+@pytest.mark.long
+def test_what_a_later_gymops_did_is_told(gymops: Gymops, gymops_database: str, tmp_path: Path) -> None:
+    later, to = Later(tmp_path), ("--to", gymops_database)
+    added = later.expand()
+    later.upgrade(gymops_database)
+    shown = gymops("schema", "current", *to, "--pending")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == [
+        added,
+        f"newer than this gymops: {added}; the schema was only added to",
+    ]
+    assert gymops("schema", "history", *to).stdout.splitlines()[-1].split()[:3] == [added, "expand", "yes"]
+    assert gymops("schema", "check", *to).returncode == 0
+
+    contract = later.contract()
+    later.upgrade(gymops_database)
+    refused = gymops("schema", "current", *to)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{contract} takes away" in refused.stderr
+    assert "hint:  use a later release" in refused.stderr
 
 
 def test_a_finding_exits_3_and_names_the_way_out(gymops: Gymops, gymops_database: str) -> None:

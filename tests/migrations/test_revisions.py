@@ -52,6 +52,7 @@ DATA: dict[str, dict[str, str]] = {
         "shadow_folds": "('auth0|000001', 1)",
         "shadow_projections": "('auth0|000001', 'current_workout', 'null', '2026-01-01Z', NULL, 7)",
     },
+    "0005": {},
 }
 COLUMNS = {
     # Without xid, which the database sets.

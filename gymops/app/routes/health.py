@@ -21,7 +21,7 @@ async def health() -> JSONResponse:
 
 @router.get("/ready", responses={200: {"model": documents.Ready}})
 def ready(uses: Uses) -> JSONResponse:
-    """The database has a schema this code knows, and every event is folded; 503 until then."""
+    """The database has a schema this code works on, and every event is folded; 503 until then."""
     found = uses.store.readiness()
     document: dict[str, Any] = {
         "ready": found.ready,

@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether the app may answer: the schema is one the code knows, and all events are folded."""
+    """Whether the app may answer: the schema is one the code works on, and all events are folded."""
 
     revision: str | None
     expected: str

@@ -56,8 +56,10 @@ from gymops.app.store.statements import (
 )
 from gymops.app.store.transaction import Changed, Transaction, append
 from gymops.clock import Clock
+from gymops.errors import SchemaError
+from gymops.pg import accepted
+from gymops.pg.accepted import MAX_SCHEMA, MIN_SCHEMA
 from gymops.pg.connection import Connection
-from gymops.pg.schema import MAX_SCHEMA, MIN_SCHEMA
 
 _LARGEST = 16_000
 """Bytes of a message with its values in its text: RDS Proxy pins over 16 KB of text."""
@@ -122,9 +124,14 @@ class PostgresStore:
     def readiness(self) -> Readiness:
         if self._all(b"SELECT to_regclass('alembic_version')::text")[0][0] is None:
             return Readiness(None, MAX_SCHEMA, 0, "the database has no schema: gymops schema upgrade")
-        (revision,) = self._all(b"SELECT max(version_num) FROM alembic_version")[0]
-        if revision is None or not MIN_SCHEMA <= revision <= MAX_SCHEMA:
+        revision, recorded = next(iter(self._all(accepted.VERSIONS)), (None, None))
+        if revision is None or revision < MIN_SCHEMA:
             return Readiness(revision, MAX_SCHEMA, 0, "gymops schema upgrade brings the schema up to date")
+        if revision > MAX_SCHEMA:
+            try:
+                accepted.newer(revision, recorded)
+            except SchemaError as refused:
+                return Readiness(revision, MAX_SCHEMA, 0, f"{refused.message}; {refused.hint}")
         (lag,) = self._all(LAG, fold.VERSION)[0]
         return Readiness(revision, MAX_SCHEMA, int(lag))
 
