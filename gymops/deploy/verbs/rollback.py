@@ -50,7 +50,13 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     releases = Ledger(site.objects(bucket), name).releases()
     chosen = choose(releases, name, number)
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
-    facts = {"commit": chosen.commit, "dirty": chosen.dirty, "source": Source(name, chosen.number)}
+    running = last_good(releases)
+    facts = {
+        "commit": chosen.commit,
+        "dirty": chosen.dirty,
+        "source": Source(name, chosen.number),
+        "schema_now": running.schema_after if running else None,
+    }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(
         verb="rollback",

@@ -1,0 +1,278 @@
+"""An AWS in memory: stacks that become what they are told, one function with versions, a schema, a clock.
+
+Every call that changes something is counted, and the n-th can be interrupted before it has its effect or
+after: that is how a process dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gymops.aws.functions import Invocation, Version
+from gymops.aws.instances import Snapshot
+from gymops.aws.session import AwsError
+from gymops.config import Environment, Settings
+from gymops.deploy.artefact import Artefact, Blob
+from gymops.deploy.environment import Deployment, resolve
+from gymops.deploy.stack.port import Stack, StackTarget
+from gymops.deploy.stack.preview import Preview
+from gymops.deploy.stack.stacks import Deployed
+from gymops.deploy.verbs.deploy import Built
+from gymops.deploy.verbs.site import Site, Talk
+from gymops.deploy.verbs.wanted import LIVE_VERSION
+from tests.contract.objects import MemoryObjects
+from tests.unit.clocks import FakeClock
+
+APP, DATABASE = "app", "app-database"
+
+
+class Died(KeyboardInterrupt):
+    """The process is gone."""
+
+
+@dataclass
+class World:
+    """One environment's account."""
+
+    name: str = "staging"
+    own: Environment = field(default_factory=Environment)
+    clock: FakeClock = field(default_factory=FakeClock)
+    yes: bool = True
+
+    def __post_init__(self) -> None:
+        self.there: dict[str, dict[str, Any]] = {}
+        self.held: dict[str, dict[str, bytes]] = {}
+        self.store = MemoryObjects(self.clock)
+        self.versions: dict[str, dict[str, str]] = {}
+        self.alias = ""
+        self.schema: list[str] = []
+        self.revisions = ["0001", "0002"]
+        self.snapshots: list[str] = []
+        self.bad: set[str] = set()
+        """Codes that answer 500."""
+        self.demands: dict[str, str] = {}
+        """Code -> the last revision it accepts."""
+        self.rings: list[str] = []
+        self.said: list[str] = []
+        self.effects: list[str] = []
+        self.dies_at: tuple[int, bool] | None = None
+        """At which effect the process dies, and whether it has happened by then."""
+
+    def site(self) -> Site:
+        deployment = self.deployment
+        return Site(
+            deployment=deployment,
+            reader=lambda _region: _Reader(self),  # type: ignore[arg-type, return-value]
+            stacks=lambda _region, upload: _Stacks(self, upload),  # type: ignore[arg-type, return-value]
+            files=lambda bucket: _Files(self, self.held.setdefault(bucket, {})),
+            objects=lambda _bucket: self.store,
+            functions=_Functions(self),
+            instances=_Instances(self),
+            ringing=lambda: list(self.rings),
+            clock=self.clock,
+            talk=Talk(self.said.append, lambda _: None, lambda _: self.yes, lambda _: True),
+            who="mara",
+        )
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        return resolve(Settings(architecture="titan-trakr", environments={self.name: self.own}), self.name)
+
+    @property
+    def app(self) -> dict[str, Any]:
+        return self.there[self.deployment.prefix]
+
+    @property
+    def serves(self) -> str:
+        """The code that users reach."""
+        return self.versions[self.alias]["code"]
+
+    def effect(self, what: str, do: Any) -> Any:
+        """Do it, unless the process dies at it."""
+        self.effects.append(what)
+        at, after = self.dies_at or (0, False)
+        dying = len(self.effects) == at
+        if dying and not after:
+            raise Died
+        done = do()
+        if dying:
+            raise Died
+        return done
+
+    def outputs(self, name: str) -> dict[str, str]:
+        prefix = self.deployment.prefix
+        return {
+            "gym-app-base": {"ReleaseBucketName": f"releases-{self.name}"},
+            f"{prefix}-certificate": {
+                "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
+            },
+            f"{prefix}-copies": {"CopyVaultArn": "arn:aws:backup:us-east-1:123456789012:backup-vault:copies"},
+            prefix: {
+                "FunctionName": APP,
+                "FunctionAlias": f"arn:aws:lambda:us-west-1:123456789012:function:{APP}:live",
+                "DatabaseFunctionName": DATABASE,
+                "DatabaseIdentifier": f"{prefix}-db",
+                "DistributionId": "E123456789",
+            },
+        }.get(name, {})
+
+
+@dataclass
+class _Reader:
+    world: World
+
+    def stack(self, name: str) -> Stack | None:
+        if name not in self.world.there:
+            return None
+        return Stack(name, name, "UPDATE_COMPLETE", outputs=self.world.outputs(name))
+
+    def template(self, name: str) -> str:
+        return str(self.world.there[name]["template"])
+
+
+@dataclass
+class _Stacks:
+    world: World
+    upload: Any
+
+    def deploy(
+        self, target: StackTarget, *, token: str, confirm: Any, agree: Any, allowed: Any
+    ) -> Generator[Any, None, Deployed]:
+        world, wanted = self.world, {"template": target.template.text, "parameters": dict(target.parameters)}
+        yield from ()
+        found = Stack(target.name, target.name, "UPDATE_COMPLETE", outputs=world.outputs(target.name))
+        if world.there.get(target.name) == wanted:
+            return Deployed(found, changed=False)
+        create = target.name not in world.there
+        confirm(Preview(target, create, (), (), {}, (), ()))
+        world.effect(f"stack {target.name}", lambda: self._apply(target, wanted, create=create))
+        return Deployed(found, changed=True, change_set=f"arn:{token}")
+
+    def _apply(self, target: StackTarget, wanted: dict[str, Any], *, create: bool) -> None:
+        self.world.there[target.name] = wanted
+        if target.name != self.world.deployment.prefix:
+            return
+        if create:
+            _Functions(self.world).publish(APP, latest(self.world))
+            self.world.alias = "1"
+        elif wanted["parameters"][LIVE_VERSION]:
+            self.world.alias = wanted["parameters"][LIVE_VERSION]
+
+
+@dataclass
+class _Files:
+    world: World
+    there: dict[str, bytes]
+
+    def url(self, key: str) -> str:
+        return key
+
+    def put(self, key: str, content: Path | bytes, digest: str) -> bool:
+        if key in self.there:
+            return False
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        assert digest == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.world.effect(f"file {key.rpartition('/')[2]}", lambda: self.there.update({key: data}))
+        return True
+
+    def get(self, key: str, digest: str) -> bytes:
+        assert digest == f"sha256:{hashlib.sha256(self.there[key]).hexdigest()}"
+        return self.there[key]
+
+
+def latest(world: World) -> str:
+    """What $LATEST runs: as Lambda writes it."""
+    import base64
+
+    key = world.app["parameters"]["CodeKey"]
+    return base64.b64encode(bytes.fromhex(key.split("/")[1])).decode()
+
+
+@dataclass
+class _Functions:
+    world: World
+
+    def version(self, function: str, qualifier: str = "$LATEST") -> Version:
+        if qualifier == "$LATEST":
+            return Version(qualifier, latest(self.world), None, "Active")
+        if qualifier not in self.world.versions:
+            raise AwsError("no such version", reason="ResourceNotFoundException")
+        return Version(qualifier, self.world.versions[qualifier]["code"], None, "Active")
+
+    def publish(self, function: str, code: str) -> str:
+        versions = self.world.versions
+        assert latest(self.world) == code
+        if versions and versions[str(len(versions))]["code"] == code:
+            return str(len(versions))
+        number = str(len(versions) + 1)
+        self.world.effect(f"version {number}", lambda: versions.update({number: {"code": code}}))
+        return number
+
+    def serving(self, function: str, alias: str) -> str:
+        return self.world.alias
+
+    def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
+        self.world.effect(f"{share:.0%} to {other}", lambda: None)
+
+    def serve(self, function: str, alias: str, version: str) -> None:
+        if self.world.alias != version:
+            self.world.effect(f"serve {version}", lambda: setattr(self.world, "alias", version))
+
+    def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Invocation:
+        if function == DATABASE:
+            return Invocation("$LATEST", self._work(event), False, 0.1)
+        version = self.world.alias if qualifier == "live" else str(qualifier)
+        code = self.world.versions[version]["code"]
+        old = self.world.schema[-1:] > [self.world.demands.get(code, "9999")]
+        good = code not in self.world.bad and not (old and event["rawPath"] == "/api/ready")
+        return Invocation(version, {"statusCode": 200 if good else 503, "body": "{}"}, False, 0.1)
+
+    def _work(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        world = self.world
+        pending = world.revisions[len(world.schema) :]
+        if event["do"] == "schema-current":
+            return {"current": world.schema[-1] if world.schema else None, "pending": pending}
+        if pending:
+            world.effect("schema", lambda: world.schema.extend(pending))
+        return {"applied": pending, "current": world.schema[-1], "pending": [], "admitted": True}
+
+
+@dataclass
+class _Instances:
+    world: World
+
+    def snapshot(self, instance: str, name: str) -> Snapshot:
+        if name not in self.world.snapshots:
+            self.world.effect("snapshot", lambda: self.world.snapshots.append(name))
+        return self.find(name)
+
+    def find(self, name: str) -> Snapshot:
+        return Snapshot(name, f"arn:{name}", "available", 100)
+
+
+def built(folder: Path, text: str) -> Built:
+    """An artefact whose code is this text."""
+    folder = folder / text
+    folder.mkdir(exist_ok=True)
+    blobs = []
+    for name, content in (("app.zip", text), ("layer.zip", "packages")):
+        (folder / name).write_text(content, encoding="utf-8")
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        blobs.append(Blob(name, f"sha256:{digest}", len(content), len(content)))
+    whole = f"sha256:{hashlib.sha256(f'whole {text}'.encode()).hexdigest()}"
+    artefact = Artefact(
+        whole, "zip", "arm64", "3.12", "app", "gymops.app.handler.handler", tuple(blobs), (), whole, whole,
+        whole, None, "c0ffee", dirty=False,
+    )  # fmt: skip
+    return Built(artefact, folder)
+
+
+def code(made: Built) -> str:
+    """Its code's digest, as Lambda writes it."""
+    return made.artefact.blob("app.zip").code_sha256
