@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 --json: the release's record: number, environment, operation, verb, outcome, who, approved_by,
 artefact{digest, kind, uri}, template, parameters, parameter_digest, withheld, commit, dirty,
-schema_before, schema_after, version, change_set, test, smoke[], durations{}, source, break_glass,
+schema_before, schema_after, accepts, version, change_set, test, smoke[], durations{}, source, break_glass,
 started, ended, why.
 
 \b

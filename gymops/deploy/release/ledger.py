@@ -75,6 +75,8 @@ class Release:
     schema_before: str | None = None
     """The database's revision before the release."""
     schema_after: str | None = None
+    accepts: str | None = None
+    """The last revision its code knows; a contract behind that one takes it from the rollback's targets."""
     change_set: str | None = None
     """Its ARN; None where there was nothing to change."""
     test: Mapping[str, Any] | None = None

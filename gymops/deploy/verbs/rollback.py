@@ -56,6 +56,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         "dirty": chosen.dirty,
         "source": Source(name, chosen.number),
         "schema_now": running.schema_after if running else None,
+        "accepts": chosen.accepts,
     }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(

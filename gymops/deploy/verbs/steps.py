@@ -122,13 +122,17 @@ class Steps:
         after = self._work(function, {"do": "schema-upgrade", "phase": "expand"})
         for revision in after["applied"]:
             self._site.talk.say(f"schema revision {revision} applied")
+        accepts = before["accepts"]["highest"]
+        # A rollback leaves the database ahead of the code, by revisions that only add.
+        reached = accepts if before["newer"] else after["current"]
         expected = self._facts.get("schema")
-        if expected and after["current"] != expected:
+        if expected and reached != expected:
             raise WorkFailed(
-                f"the schema is at {after['current']}, and the release was tested with {expected}",
+                f"the schema is at {reached}, and the release was tested with {expected}",
                 hint=f"bring {self._deployment.after} to the same revision, test there, promote again",
             )
-        return {"before": before["current"], "after": after["current"], "applied": after["applied"]}
+        told = {"before": before["current"], "after": reached, "applied": after["applied"]}
+        return {**told, "accepts": accepts}
 
     def version(self, context: Context) -> str:
         """Publish what the function runs now; the running digest is read back."""
@@ -232,6 +236,7 @@ class Steps:
             dirty=bool(facts.get("dirty")),
             schema_before=schema.get("before") or facts.get("schema_now"),
             schema_after=schema.get("after") or facts.get("schema_now"),
+            accepts=schema.get("accepts") or facts.get("accepts"),
             change_set=(results.get("stack") or {}).get("change_set"),
             test=facts.get("test"),
             smoke=tuple(results.get("smoke") or ()),

@@ -209,6 +209,15 @@ def test_another_schema_than_the_tested_one_stops_before_any_traffic(
     assert not any(what.startswith("serve") for what in prod.effects)
 
 
+def test_a_database_that_is_ahead_by_what_a_rollback_left_takes_the_promotion(
+    staging: World, prod: World, tmp_path: Path
+) -> None:
+    release(staging, tmp_path, "one")
+    prod.schema = ["0001", "0002", "0003"]
+    done = promoted(staging, prod)
+    assert (done.schema_before, done.schema_after, done.accepts) == ("0003", "0002", "0002")
+
+
 def test_rolling_back_is_a_release_of_what_was_there_before(staging: World, tmp_path: Path) -> None:
     first = release(staging, tmp_path, "one")
     release(staging, tmp_path, "two")
@@ -220,7 +229,7 @@ def test_rolling_back_is_a_release_of_what_was_there_before(staging: World, tmp_
     assert (back.number, back.verb, back.version) == (3, "rollback", "1")
     assert back.source
     assert back.source.number == 1
-    assert back.schema_after == "0002"
+    assert (back.schema_after, back.accepts) == ("0002", "0002")
     again = rollback(staging.site(), OWNER, number=2)
     assert again.version == "2"
     assert staging.serves == code(built(tmp_path, "two"))

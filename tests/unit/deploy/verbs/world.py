@@ -237,7 +237,12 @@ class _Functions:
         world = self.world
         pending = world.revisions[len(world.schema) :]
         if event["do"] == "schema-current":
-            return {"current": world.schema[-1] if world.schema else None, "pending": pending}
+            return {
+                "current": world.schema[-1] if world.schema else None,
+                "pending": pending,
+                "newer": world.schema[len(world.revisions) :],
+                "accepts": {"lowest": "0001", "highest": world.revisions[-1]},
+            }
         if pending:
             world.effect("schema", lambda: world.schema.extend(pending))
         return {"applied": pending, "current": world.schema[-1], "pending": [], "admitted": True}
