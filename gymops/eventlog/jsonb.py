@@ -233,7 +233,7 @@ class Payloads:
                 if "\\" not in text:
                     return fill(found.group(*order))
                 # The values with escapes, and only they, are printed the exact way.
-                values = (_canonical(v)[0] if "\\" in v else v for v in map(found.group, order))
+                values = (_exact(v) if "\\" in v else v for v in map(found.group, order))
                 return fill(tuple(values))
         result, repeated = canonical(text)
         if repeated:
@@ -250,6 +250,10 @@ class Payloads:
         shape = _shape(text)
         if shape:
             self._shapes.setdefault(event_type, []).append(shape)
+
+
+def _exact(value: str) -> str:
+    return _text(json.loads(value)) if value.startswith('"') else _canonical(value)[0]
 
 
 _Shape = tuple[Callable[[str], "re.Match[str] | None"], Callable[[Any], str], tuple[int, ...]]

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import error_from_result
 
 from gymops.errors import SourceError
 from gymops.eventlog.digest import (
@@ -298,9 +299,20 @@ def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Compos
         header = bytes(copy.read())  # comes with the first tuple, or with the trailer if there is none
         batch = [header[len(COPY_HEADER) :]] if len(header) > len(COPY_HEADER) else []
         size = 0
+        arrived = connection.pgconn.get_copy_data
         for data in copy:
             batch.append(bytes(data))
             size += len(data)
+            # psycopg waits anew for every tuple, which costs more than all else here: those that are there
+            # already are taken straight from libpq. What follows the trailer is left to psycopg.
+            while batch[-1] != COPY_TRAILER and size < _BATCH_BYTES:
+                count, more = arrived(1)
+                if count < 0:
+                    raise _ended_early(connection)
+                if count == 0:
+                    break
+                batch.append(bytes(more))
+                size += count
             if size >= _BATCH_BYTES:
                 last = batch.pop()  # may be the trailer
                 yield batch
@@ -308,6 +320,12 @@ def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Compos
         if batch and batch[-1] == COPY_TRAILER:
             batch.pop()
         yield batch
+
+
+def _ended_early(connection: psycopg.Connection[tuple[Any, ...]]) -> psycopg.Error:
+    """What the server said instead of the rest of a COPY; the session can be used again."""
+    first, *_ = iter(connection.pgconn.get_result, None)
+    return error_from_result(first)
 
 
 def _prefix(record: bytes) -> bytes:
