@@ -43,12 +43,14 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     deployment = resolve(settings, name)
     account = context.account(settings, deployment)
     clock = SystemClock()
+    # The lock lasts a minute: who waits that long for an answer has lost it.
+    records = account.client("s3", timeout=10.0, attempts=2)
     return Site(
         deployment=deployment,
         reader=lambda region: CloudFormationClient.of(account, region),
         stacks=lambda region, upload: _stacks(account, region, upload, name),
         files=lambda bucket: Bucket(account, bucket),
-        objects=lambda bucket: S3Objects(account.client("s3"), bucket, clock),
+        objects=lambda bucket: S3Objects(records, bucket, clock),
         functions=Functions(account),
         instances=Instances(account),
         ringing=Alarms(account, f"{deployment.prefix}-").ringing,
@@ -91,8 +93,12 @@ def _stacks(account: Account, region: str, upload: Callable[[str], str] | None, 
         databases=RdsProbe(account, region),
         tasks=EcsProbe(account, region),
     )
-    pace = Pace(first=_PACE_HERE, most=1.0) if account.local else Pace()
-    means = Means(SystemClock(), pace, probes, attach=f"gymops attach {environment}")
+    attach = f"gymops attach {environment}"
+    if account.local:  # nothing is slow there
+        pace = Pace(first=_PACE_HERE, most=1.0)
+        means = Means(SystemClock(), pace, probes, attach, usual=lambda _kind, _status: None)
+    else:
+        means = Means(SystemClock(), Pace(), probes, attach)
     return Stacks(CloudFormationClient.of(account, region), means, upload=upload)
 
 

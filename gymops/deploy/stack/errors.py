@@ -47,10 +47,3 @@ class StackMoved(GateRefused):
     """The stack is not the one that was previewed."""
 
     code: ClassVar[str] = "moved"
-
-
-class Unknown(GymopsError):
-    """Nobody here knows how the operation goes on: it runs on at AWS, and nothing says that it failed."""
-
-    exit_code: ClassVar[int] = 8
-    code: ClassVar[str] = "unknown"

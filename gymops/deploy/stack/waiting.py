@@ -9,10 +9,10 @@ from typing import TypeVar
 from gymops.aws.session import AwsError
 from gymops.clock import Clock
 from gymops.deploy.stack import slow
-from gymops.deploy.stack.errors import Unknown
 from gymops.deploy.stack.events import of_operation
 from gymops.deploy.stack.port import Event, Reader, Stack
 from gymops.deploy.stack.probe import Probes
+from gymops.errors import Unknown
 
 T = TypeVar("T")
 
@@ -82,6 +82,8 @@ class Means:
     probes: Probes = field(default_factory=Probes)
     attach: str = "gymops attach ENV"
     """The command that goes on waiting."""
+    usual: Callable[[str, str], str | None] = slow.usual
+    """How long a (type, status) takes, if it is slow; on the local AWS nothing is."""
 
 
 def follow(
@@ -109,6 +111,7 @@ class _Watch:
         self._pace = means.pace
         self._probes = means.probes
         self._attach = means.attach
+        self._usual = means.usual
         self._mask = mask
         self._before = self._last = after
         self._started = self._clock.monotonic()
@@ -181,7 +184,7 @@ class _Watch:
             return
         begun = event.name not in self._busy
         self._busy[event.name] = (event, self._busy[event.name][1] if not begun else now)
-        usual = slow.usual(event.kind, event.status)
+        usual = self._usual(event.kind, event.status)
         if begun and usual:
             yield self._progress(note=f"{event.name} takes a while: {usual}")
         record = slow.dns_record(event.reason)
@@ -195,7 +198,7 @@ class _Watch:
         self._spoke = now
         parts = []
         for event, since in self._busy.values():
-            usual = slow.usual(event.kind, event.status)
+            usual = self._usual(event.kind, event.status)
             parts.append(f"{event.name} for {_minutes(now - since)}{f' (usually {usual})' if usual else ''}")
             if event.kind == "AWS::CertificateManager::Certificate":
                 yield from self._wanted(list(self._probes.pending(event.physical)), event)

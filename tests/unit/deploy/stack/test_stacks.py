@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from gymops.deploy.stack.errors import RollbackFailed, RolledBack, StackFailed, Unknown
+from gymops.deploy.stack.errors import RollbackFailed, RolledBack, StackFailed
 from gymops.deploy.stack.port import NESTED, Change, ChangeSet, Event, StackResource
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.probe import Probes
 from gymops.deploy.stack.stacks import Deployed, Recovery, Stacks, dry_run
 from gymops.deploy.stack.status import ACTIONS
 from gymops.deploy.stack.waiting import Means, Progress, drain
-from gymops.errors import GateRefused, Interrupted
+from gymops.errors import GateRefused, Interrupted, Unknown
 from tests.unit.deploy.stack.fakes import (
     CHANGE_SET,
     ID,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gymops.deploy.stack.errors import Unknown
 from gymops.deploy.stack.port import Event, Stack
 from gymops.deploy.stack.probe import Probes
 from gymops.deploy.stack.waiting import Means, Pace, Progress, drain, follow
+from gymops.errors import Unknown
 from tests.unit.deploy.stack.fakes import ID, FakeClock, Recorded, aws, event, stack
 
 BEGUN = event("app", "UPDATE_IN_PROGRESS")
@@ -24,7 +25,10 @@ def wait(client: Recorded, **given: Any) -> tuple[Stack, list[Progress], FakeClo
     told: list[Progress] = []
     after = given.pop("after", "before")
     probes = given.pop("probes", Probes())
-    means = Means(clock, Pace(**given), probes, attach="gymops attach staging")
+    means = Means(clock, probes=probes, attach="gymops attach staging")
+    if usual := given.pop("usual", None):
+        means = replace(means, usual=usual)
+    means = replace(means, pace=Pace(**given))
     try:
         found = drain(follow(client, stack("UPDATE_IN_PROGRESS"), means, after=after), told.append)
     except Unknown:
@@ -139,6 +143,16 @@ def test_what_is_slow_says_how_long_it_usually_takes(kind: str, status: str, exp
     notes = [one.note for one in told if one.note]
     assert len(notes) == 1
     assert expected in notes[0]
+
+
+def test_where_nothing_is_slow_nothing_is_said_of_it() -> None:
+    slow = event("Db", "CREATE_IN_PROGRESS", kind="AWS::RDS::DBInstance", at=1)
+    seen = [BEGUN, slow]
+    client = Recorded(*["UPDATE_IN_PROGRESS"] * 30, "UPDATE_COMPLETE", events=[*[seen] * 30, [*seen, DONE]])
+    _, told, _ = wait(client, usual=lambda _kind, _status: None)
+    notes = [one.note for one in told if one.note]
+    assert notes
+    assert all(note.startswith("still waiting for Db for") and "usually" not in note for note in notes)
 
 
 def test_silence_is_filled_with_what_is_being_waited_for() -> None:
