@@ -56,7 +56,12 @@ PARTS = (
     Part("Secrets Manager", Kind.REAL, "values and versions; a rotation runs its function's four steps"),
     Part("RDS Proxy", Kind.REAL, "its address forwards to the instance; no pooling, no pinning, no TLS"),
     Part("CloudFormation", Kind.REAL, "create, update, replace, roll back, change sets, exports, nesting"),
-    Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge, CloudWatch alarms", Kind.EMULATED, "by ministack"),
+    Part(
+        "Alarms on functions", Kind.REAL,
+        "calls are counted by function and by alias; an alarm looks at its own metric, period by period",
+    ),
+    Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge", Kind.EMULATED, "by ministack"),
+    Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito, ECR", Kind.EMULATED, "names and settings"),
     Part(
         "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,

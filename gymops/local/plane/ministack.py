@@ -80,9 +80,23 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_invoke": "name, event, headers, path_qualifier, query_params",
         "_qp_first": "query_params, key, default",
         "_resolve_layer_zip": "attachment",
+        "_emit_lambda_metrics": "function_name, duration_ms, error, throttle",
         "invalidate_worker": "func_name, qualifier, account, region",
         "handle_function_url_request": "url_id, method, path, headers, body, query_params, resolved,"
         " source_ip",
+    },
+    _SERVICES + "cloudwatch": {
+        "_alarms": _SCOPED,
+        "_metrics": _SCOPED,
+        "_metric_bucket": "key",
+        "_dims_key": "dims",
+        "record_metric": "namespace, metric_name, value, unit, dimensions",
+        "_evaluate_alarm": "alarm",
+        "_calc_stats": "points",
+        "_stat_value": "stats, stat_name, points",
+        "_record_history": "alarm_name, old_state, new_state, reason, alarm_type, reason_data",
+        "_dispatch_alarm_actions": "alarm, old_state, new_state, reason",
+        "_evaluate_parent_alarms": "child, seen",
     },
     _SERVICES + "backup": {
         "_vaults": _SCOPED,

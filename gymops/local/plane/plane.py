@@ -18,6 +18,7 @@ from gymops.local.plane.context import Context
 from gymops.local.plane.control import Control
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions.execution import Execution
+from gymops.local.plane.functions.metrics import Metrics
 from gymops.local.plane.functions.rotation import Rotation
 from gymops.local.plane.functions.urls import Addresses
 from gymops.local.plane.rds import records
@@ -50,6 +51,7 @@ class Plane:
         self._schedule = Schedule(self._context, self._instances, self._snapshots)
         self._stacks = Stacks(self._context)
         self._execution = Execution(self._context)
+        self._metrics = Metrics(self._context)
         self._addresses = Addresses()
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
@@ -77,6 +79,7 @@ class Plane:
         self._backup.install()
         self._rotation.install()
         self._execution.install()
+        self._metrics.install()
         self._addresses.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
         self._stacks.fail_interrupted()
@@ -94,6 +97,7 @@ class Plane:
     def _tick(self) -> None:
         self._schedule.tick()
         self._rotation.look()
+        self._metrics.tick()
         self._backup_schedule.tick()
         self._saver.save()
 
@@ -111,6 +115,7 @@ class Plane:
             with contextlib.suppress(Fault, KeyError, RuntimeError):
                 self._addresses.catch_up()
                 self._proxies.catch_up()
+                self._metrics.tick()
                 self._rotation.look()
                 self._backup_schedule.tick()
             time.sleep(1)

@@ -9,6 +9,7 @@ from typing import Any
 from gymops.local.plane import ministack
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault
+from gymops.local.plane.functions import metrics
 from gymops.local.plane.functions.artefact import Artefacts
 
 _Dispatch = Callable[..., dict[str, Any]]
@@ -68,7 +69,8 @@ class Execution:
             asked = path_qualifier or functions._qp_first(query_params or {}, "Qualifier") or None
             version = self._version(functions._functions.get(name), asked)
             chosen = version if version != asked else path_qualifier
-            return await original(name, event, headers, chosen, query_params)
+            with metrics.called(name, asked):
+                return await original(name, event, headers, chosen, query_params)
 
         return invoke
 

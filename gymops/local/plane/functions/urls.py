@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from gymops.local.plane import ministack, postgres
 from gymops.local.plane.faults import Fault
+from gymops.local.plane.functions import metrics
 
 _Answer = tuple[int, dict[str, str], Any]
 _Serve = Callable[..., Any]
@@ -88,10 +89,11 @@ def _function_url(key: tuple[str, str, str], config: dict[str, Any]) -> _Serve:
     ) -> _Answer:
         del raw
         with ministack.scope(account, region):
-            found: _Answer = await ministack.service("lambda_svc").handle_function_url_request(
+            answer = ministack.service("lambda_svc").handle_function_url_request(
                 config["_gymops_id"], method, path, headers, body, query,
                 resolved=(account, region, name, qualifier or None, config), source_ip="127.0.0.1",
             )  # fmt: skip
+            found: _Answer = await metrics.counted(name, qualifier or None, answer)
         return found
 
     return serve
