@@ -19,10 +19,14 @@ from gymops.errors import EXIT_CODES, GymopsError, Interrupted
 # verb -> (module, one line of help). The module is imported when the verb is used, so that
 # `gymops --help` imports click and little else.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "attach": ("gymops.cli.attach", "Follow the release that runs in an environment, or give one up."),
     "build": ("gymops.cli.build", "Build the release artefact: a zip, or an image without a Docker daemon."),
     "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
     "deploy": ("gymops.cli.deploy", "Release to an environment: build, upgrade, try, shift, record."),
+    "destroy": ("gymops.cli.destroy", "Delete an environment, after a final snapshot of its database."),
+    "diff": ("gymops.cli.diff", "What the next release would change in an environment's stacks."),
+    "drift": ("gymops.cli.drift", "What was changed by hand in an environment's stacks."),
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),
     "lint": ("gymops.cli.lint", "Look through templates: cfn-lint, and rules of our own."),
     "local": ("gymops.cli.local", "The local AWS: up, down, status."),
@@ -31,8 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "releases": ("gymops.cli.releases", "What was released to an environment, when and by whom."),
     "rollback": ("gymops.cli.rollback", "Return to a recorded release."),
+    "runbook": ("gymops.cli.runbook", "Runbooks: list, show, run step by step."),
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),
     "serve": ("gymops.cli.serve", "Run the workout tracker Titan Trakr on a database."),
+    "status": ("gymops.cli.status", "How an environment is: what serves, what is unfinished, who is at it."),
     "verify": ("gymops.cli.verify", "Compare two event logs and name the first event that differs."),
 }
 
