@@ -28,7 +28,11 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_resolve_stage_and_path": "api_id, tentative_stage, execute_path",
         "_MAIN_LOOP": _VALUE,
     },
-    "ministack.core.persistence": {"save_state": "service, data"},
+    "ministack.core.persistence": {
+        "save_state": "service, data",
+        "_json_default": "obj",
+        "STATE_DIR": _VALUE,
+    },
     "ministack.core.responses": {
         "get_account_id": "",
         "get_region": "",

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from gymops.local.plane import ministack
@@ -34,17 +35,23 @@ class Saver:
         self._store = store
         self._lock = threading.Lock()
         self._changed = 0.0
+        self._seen: dict[str, str] = {}
+        """Of each service, what was written last."""
 
     def save(self, heavy: frozenset[str] = frozenset()) -> None:
         """Write every light service, and these heavy ones."""
         app = ministack.module("ministack.app")
-        persistence = ministack.module("ministack.core.persistence")
         with self._lock:
             for service, state in app._build_persistence_save_dict().items():
                 if service in _HEAVY and service not in heavy:
                     continue
-                if (found := _state(state)) is not None:
-                    persistence.save_state(service, found)
+                if (found := _state(state)) is None:
+                    continue
+                seen = _seen(found)
+                if seen is not None and seen == self._seen.get(service):
+                    continue
+                if _written(service, found) and seen is not None:
+                    self._seen[service] = seen
             self._store.save()
 
     def around(self, app: App) -> App:
@@ -143,3 +150,26 @@ def _state(get: Callable[[], Any]) -> Any:
         except RuntimeError:
             time.sleep(0.005)
     return None
+
+
+def _seen(state: Any) -> str | None:
+    """A state, told from others without encoding the code of functions, tens of MB each time."""
+    other = ministack.module("ministack.core.persistence")._json_default
+
+    def encode(value: Any) -> Any:
+        # An object of bytes keeps its hash, once it was asked for it.
+        return [hash(value), len(value)] if isinstance(value, bytes) else other(value)
+
+    try:
+        return json.dumps(state, default=encode)
+    except (TypeError, ValueError):
+        return None  # the emulator logs that it cannot be saved
+
+
+def _written(service: str, state: Any) -> bool:
+    """Write a state; False where it was not: the emulator only logs that."""
+    persistence = ministack.module("ministack.core.persistence")
+    file = Path(persistence.STATE_DIR) / f"{service}.json"
+    before = file.stat().st_ino if file.exists() else None
+    persistence.save_state(service, state)
+    return file.exists() and file.stat().st_ino != before

@@ -67,7 +67,9 @@ def test_a_failing_function_is_told_from_one_that_cannot_start(aws: Aws) -> None
     assert invoke(aws, failing)["failed"]["errorType"] == "ValueError"
     assert invoke(aws, failing)["failed"]["errorMessage"] == "no such set"
     broken = deploy(aws, "import does_not_exist")
-    assert "does_not_exist" in json.dumps(invoke(aws, broken))
+    told = invoke(aws, broken)["failed"]
+    assert told["errorType"] == "ModuleNotFoundError"
+    assert told["errorMessage"] == "No module named 'does_not_exist'"
     other = deploy(aws, "def handler(event, context): return 1", Runtime="python3.8")
     assert "python3.8" in invoke(aws, other)["failed"]["errorMessage"]
 

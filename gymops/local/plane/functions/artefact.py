@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -177,5 +178,7 @@ def _within(root: Path, path: str) -> Path:
     return root.joinpath(*PurePosixPath(path).parts[1:]) if path.startswith("/") else root / path
 
 
+@functools.lru_cache(maxsize=8)
 def _digest(content: bytes) -> str:
+    """Asked for at every call of a function, of a layer of tens of MB too."""
     return hashlib.sha256(content).hexdigest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gymops.local.plane import ministack
@@ -50,7 +52,7 @@ class Execution:
                 "Handler": config.get("Handler") or "bootstrap",
             }  # fmt: skip
             disguised = {**func, "code_zip": launcher, "config": shown}
-            return original(disguised, shown, event, request_id, started)
+            return _told(original(disguised, shown, event, request_id, started))
 
         return dispatch
 
@@ -84,6 +86,16 @@ class Execution:
             if point < 0:
                 return str(version)
         return qualifier
+
+
+def _told(result: dict[str, Any]) -> dict[str, Any]:
+    """A function that could not start says why as AWS does: the emulator puts its report into a sentence."""
+    said = (result.get("body") or {}).get("errorMessage", "") if result.get("error") else ""
+    _, begun, report = said.partition("init error: ")
+    with suppress(ValueError, SyntaxError):
+        if begun and isinstance(found := ast.literal_eval(report), dict):
+            return {**result, "body": found}
+    return result
 
 
 def _ending(original: Callable[..., Any]) -> Callable[..., Any]:
