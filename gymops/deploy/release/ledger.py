@@ -14,6 +14,9 @@ from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.records import RecordError, dump, load, plain
 from gymops.errors import Exists, GymopsError
 
+DESTROY = "destroy"
+"""The verb after which nothing runs."""
+
 _READERS = 8
 
 
@@ -52,7 +55,7 @@ class Release:
     operation: str
     """The operation's id."""
     verb: str
-    """``deploy``, ``promote`` or ``rollback``."""
+    """``deploy``, ``promote``, ``rollback``; or ``destroy``, of what ran."""
     outcome: Outcome
     who: str
     artefact: ReleasedArtefact
@@ -95,7 +98,7 @@ class Release:
     @property
     def good(self) -> bool:
         """Whether it may be returned to, and promoted."""
-        return self.outcome is Outcome.SUCCEEDED
+        return self.outcome is Outcome.SUCCEEDED and self.verb != DESTROY
 
     @property
     def parameter_digest(self) -> str:
@@ -189,8 +192,12 @@ class Ledger:
 
 
 def last_good(releases: Sequence[Release]) -> Release | None:
-    """What runs, unless something failed half-way since: the last release that succeeded."""
-    return next((one for one in reversed(releases) if one.good), None)
+    """What runs, unless something failed half-way since: the last release that succeeded. None once the
+    environment was destroyed.
+    """
+    ended = (one for one in reversed(releases) if one.outcome is Outcome.SUCCEEDED)
+    last = next(ended, None)
+    return last if last and last.good else None
 
 
 def targets(releases: Sequence[Release]) -> Sequence[Release]:

@@ -49,6 +49,8 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         raise NothingToReturnTo(f"nothing was released to {name} yet", hint=f"gymops deploy {name}")
     releases = Ledger(site.objects(bucket), name).releases()
     chosen = choose(releases, name, number)
+    if "FunctionName" not in site.outputs("app"):
+        raise NothingToReturnTo(f"the stack of {name} is not there", hint=f"gymops deploy {name} makes it")
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
     running = last_good(releases)
     facts = {

@@ -57,17 +57,17 @@ def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, o
         GymopsError: a step failed, and what follows from that was done and recorded.
     """
     objects, name = site.objects(bucket), site.deployment.name
-    with Lock(objects, name, owner, site.clock).take(lambda: _settled(site)) as held:
+    with Lock(objects, name, owner, site.clock).take(lambda: settled(site)) as held:
         entry = Journal(objects, name, site.clock).begin(request, plan, held)
         steps.operation = lambda: entry.operation
-        done = carry_out(entry, plan, site.clock, lambda operation: _tell(site, operation))
+        done = carry_out(entry, plan, site.clock, lambda operation: tell(site, operation))
     number = done.results.get("record")
     if not isinstance(number, int):
         raise GymopsError(f"{done.id} ended without a record", hint=f"gymops status {name}")
     return Ledger(objects, name).get(number)
 
 
-def _settled(site: Site) -> bool:
+def settled(site: Site) -> bool:
     """Whether no stack of the environment is moving."""
     for one in site.deployment.stacks():
         found = site.reader(site.deployment.region_of(one)).stack(site.deployment.stack_name(one))
@@ -76,7 +76,7 @@ def _settled(site: Site) -> bool:
     return True
 
 
-def _tell(site: Site, operation: Operation) -> None:
+def tell(site: Site, operation: Operation) -> None:
     """Each step once, when it begins."""
     step = operation.current
     if step is not None and step.state is State.BEGUN:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gymops.clock import ticks
 from gymops.deploy import smoke, traffic
 from gymops.deploy.release.ledger import Ledger, Release, Source
 from gymops.deploy.release.operation import Operation
@@ -19,12 +18,12 @@ from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
 from gymops.deploy.stack.waiting import drain
 from gymops.deploy.template import Stack, Template, compose
+from gymops.deploy.verbs import snapshots
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo, WorkFailed
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, template_key
 from gymops.errors import GymopsError
 
-_SNAPSHOT_SECONDS = 2 * 3600.0
 _ASKED_AT_ONCE = 3
 """Times each path is asked for, each time the traffic is looked at."""
 
@@ -348,18 +347,7 @@ class Steps:
         instance = self._outputs().get("DatabaseIdentifier")
         if not instance:
             return
-        name = f"{self._deployment.prefix}-before-{context.operation}"
-        self._site.instances.snapshot(instance, name)
-        for gone in ticks(self._site.clock, timeout=_SNAPSHOT_SECONDS, interval=5.0):
-            if self._site.instances.find(name).ready:
-                self._site.talk.say(f"the snapshot {name} is there")
-                return
-            if gone == 0:
-                self._site.talk.say(f"taking the snapshot {name}")
-        raise GymopsError(
-            f"the snapshot {name} is not ready after two hours",
-            hint=f"aws rds describe-db-snapshots --db-snapshot-identifier {name}; then run the same again",
-        )
+        snapshots.take(self._site, instance, f"{self._deployment.prefix}-before-{context.operation}")
 
 
 class _Live:

@@ -7,6 +7,7 @@ after: that is how a process dies.
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from gymops.aws.session import AwsError
 from gymops.config import Environment, Settings
 from gymops.deploy.artefact import Artefact, Blob
 from gymops.deploy.environment import Deployment, resolve
-from gymops.deploy.stack.port import Stack, StackTarget
+from gymops.deploy.stack.port import Stack, StackResource, StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
 from gymops.deploy.verbs.deploy import Built
@@ -130,10 +131,16 @@ class _Reader:
     def stack(self, name: str) -> Stack | None:
         if name not in self.world.there:
             return None
-        return Stack(name, name, "UPDATE_COMPLETE", outputs=self.world.outputs(name))
+        given = self.world.there[name]["parameters"]
+        return Stack(name, name, "UPDATE_COMPLETE", parameters=given, outputs=self.world.outputs(name))
 
     def template(self, name: str) -> str:
         return str(self.world.there[name]["template"])
+
+    def resources(self, name: str) -> list[StackResource]:
+        """Everything its template names, whatever the conditions say."""
+        declared = json.loads(self.template(name))["Resources"]
+        return [StackResource(one, declared[one]["Type"], one.lower()) for one in declared]
 
 
 @dataclass
@@ -153,6 +160,11 @@ class _Stacks:
         confirm(Preview(target, create, (), (), {}, (), ()))
         world.effect(f"stack {target.name}", lambda: self._apply(target, wanted, create=create))
         return Deployed(found, changed=True, change_set=f"arn:{token}")
+
+    def delete(self, name: str, *, token: str) -> Generator[Any, None, None]:
+        yield from ()
+        if name in self.world.there:
+            self.world.effect(f"delete {name}", lambda: self.world.there.pop(name))
 
     def _apply(self, target: StackTarget, wanted: dict[str, Any], *, create: bool) -> None:
         self.world.there[target.name] = wanted
