@@ -16,7 +16,7 @@ import pytest
 from gymops.clock import SystemClock
 from gymops.pg import binaries, embedded
 
-pytest_plugins = ["tests.fixtures_schema"]
+pytest_plugins = ["tests.fixtures_schema", "tests.local_aws"]
 
 # A test's data need not survive a power cut.
 _FAST = {

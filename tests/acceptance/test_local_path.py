@@ -20,7 +20,6 @@ from gymops.clock import SystemClock
 from gymops.local import processes
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import load
-from tests.integration.local.conftest import Aws, emulator_installed
 from tests.integration.stacks.environment import Environment
 from tests.integration.stacks.using import (
     caller,
@@ -31,8 +30,7 @@ from tests.integration.stacks.using import (
     sign_in,
     stored,
 )
-
-__all__ = ["emulator_installed"]
+from tests.local_aws import Aws
 
 ACCOUNT = "333333333333"
 

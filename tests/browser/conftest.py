@@ -44,6 +44,8 @@ def visit(browser: Browser, api: Api) -> Iterator[Callable[..., Page]]:
         def opened(where: str = "", **options: Any) -> Page:
             page = stack.enter_context(chromium.visit(browser, f"{api.url}/{where}", **options))
             api.pages.append(page)
+            # A click on what is drawn anew in the same moment, with what the server knows, is lost.
+            chromium.at_rest(page)
             return page
 
         yield opened

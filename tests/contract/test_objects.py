@@ -21,9 +21,7 @@ from gymops.deploy.release.directory import DirectoryObjects
 from gymops.deploy.release.objects import Objects, StoreError
 from gymops.errors import Changed, Exists, GymopsError
 from tests.contract.objects import MemoryObjects, OneByOne
-from tests.integration.local.conftest import ACCOUNT
-
-pytest_plugins = ["tests.integration.local.conftest"]
+from tests.local_aws import ACCOUNT
 
 CLOCK = SystemClock()
 

@@ -27,14 +27,13 @@ from gymops.deploy.build import Places, build_zip
 from gymops.pg import schema
 from gymops.pg.conninfo import parse
 from tests.contract.stores import Trainee
-from tests.integration.local import conftest as local
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import ROLE, RUNTIME, invoke
+from tests.local_aws import Aws, unique, until
 from tests.unit.app.handler import conftest as unit
 
 pytestmark = pytest.mark.long
 
-aws, emulator_installed, logged = local.aws, local.emulator_installed, unit.logged
+logged = unit.logged
 
 ALL = [revision.id for revision in schema.history()]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gymops.aws.account import Account
-from tests.integration.local.conftest import ACCOUNT, Aws, aws, emulator_installed
+from tests.local_aws import ACCOUNT, Aws
 
-__all__ = ["account", "aws", "emulator_installed"]
+__all__ = ["account"]
 
 
 @pytest.fixture(scope="session")

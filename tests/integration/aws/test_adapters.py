@@ -17,8 +17,8 @@ from gymops.aws.session import AwsError
 from gymops.clock import SystemClock
 from gymops.deploy import smoke
 from gymops.deploy.traffic import Returned, Shape, Watched, move
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import deploy, package
+from tests.local_aws import Aws, unique, until
 
 GOOD = "def handler(event, context): return {'statusCode': 200, 'body': 'GOOD'}"
 BROKEN = "def handler(event, context): raise RuntimeError('broken')"

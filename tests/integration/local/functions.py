@@ -8,7 +8,7 @@ import sys
 import zipfile
 from typing import Any
 
-from tests.integration.local.conftest import Aws, unique
+from tests.local_aws import Aws, unique
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ROLE = "arn:aws:iam::111111111111:role/any"

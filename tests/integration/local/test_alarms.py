@@ -10,8 +10,8 @@ import pytest
 
 from gymops.deploy.template import architecture, compose
 from gymops.local.plane.functions.metrics import Point, state_of
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import deploy, invoke
+from tests.local_aws import Aws, unique, until
 
 BROKEN = "def handler(event, context): raise RuntimeError('broken')"
 GOOD = "def handler(event, context): return 'good'"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import ROLE
+from tests.local_aws import Aws, unique, until
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, unique
+from tests.local_aws import Aws, unique
 
 TOPIC = {"Type": "AWS::SNS::Topic"}
 ROLE = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.local.conftest import Aws
+from tests.local_aws import Aws
 
 
 def _gymops(folder: Path, *arguments: str, code: int = 0, **environ: str) -> Any:

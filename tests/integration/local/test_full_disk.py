@@ -18,7 +18,7 @@ from gymops.local import emulator
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import LocalSettings
 from gymops.pg.binaries import find_binaries
-from tests.integration.local.conftest import Aws
+from tests.local_aws import Aws
 
 pytestmark = pytest.mark.long
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gymops.local import processes
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import ROLE, RUNTIME, deploy, invoke, package
+from tests.local_aws import Aws, unique, until
 
 
 def _request(url: str, body: bytes | None = None) -> tuple[int, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.local.conftest import Aws, until
+from tests.local_aws import Aws, until
 
 
 def _template(count: int) -> str:

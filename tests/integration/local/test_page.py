@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.integration.local.conftest import ACCOUNT, Aws
+from tests.local_aws import ACCOUNT, Aws
 from tests.local_page import PAGE
 
 

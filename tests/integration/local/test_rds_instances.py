@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import PASSWORD, Aws, unique, until
+from tests.local_aws import PASSWORD, Aws, unique, until
 
 
 def _refused(code: str, call: Any, **given: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, unique, until
+from tests.local_aws import Aws, unique, until
 
 
 def test_a_snapshot_is_restored_as_it_was_when_it_was_taken(aws: Aws) -> None:

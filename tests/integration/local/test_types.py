@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import PASSWORD, Aws, unique, until
 from tests.integration.local.functions import ROLE, RUNTIME
+from tests.local_aws import PASSWORD, Aws, unique, until
 
 DB: dict[str, Any] = {
     "Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Delete",

@@ -16,8 +16,8 @@ from gymops.clock import SystemClock
 from gymops.errors import LocalError
 from gymops.local import processes
 from gymops.local.emulator import LocalAws
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.local.functions import deploy, invoke
+from tests.local_aws import Aws, unique, until
 
 
 def _temporary() -> set[Path]:

@@ -15,10 +15,8 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.operation import State
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import StepRolledBack
-from tests.integration.local.conftest import Aws, unique
 from tests.integration.release.plans import CLOCK, MOMENTS, WRITES, Effects, carry, store
-
-pytest_plugins = ["tests.integration.local.conftest"]
+from tests.local_aws import Aws, unique
 
 POINTS = [(write, moment) for write in range(1, WRITES["two"] + 1) for moment in MOMENTS]
 

@@ -9,11 +9,9 @@ import pytest
 
 from gymops.aws.s3 import S3Objects
 from gymops.deploy.release.ledger import Ledger
-from tests.integration.local.conftest import ACCOUNT, Aws, unique
 from tests.integration.release.plans import CLOCK
+from tests.local_aws import ACCOUNT, Aws, unique
 from tests.unit.deploy.release.test_ledger import release
-
-pytest_plugins = ["tests.integration.local.conftest"]
 
 
 @pytest.mark.long

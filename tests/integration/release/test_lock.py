@@ -21,10 +21,8 @@ from gymops.deploy.release.lock import Held, Lock, Owner
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import carry_out
 from gymops.errors import LockHeld
-from tests.integration.local.conftest import Aws, unique, until
 from tests.integration.release.plans import CLOCK, REQUEST, Effects, plan, store
-
-pytest_plugins = ["tests.integration.local.conftest"]
+from tests.local_aws import Aws, unique, until
 
 ME = Owner("bob", "there", os.getpid())
 

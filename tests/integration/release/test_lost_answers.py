@@ -10,10 +10,8 @@ from botocore.awsrequest import AWSHTTPConnection
 from gymops.aws.account import Account
 from gymops.aws.s3 import S3Objects
 from gymops.errors import Changed, Exists
-from tests.integration.local.conftest import ACCOUNT, Aws, unique
 from tests.integration.release.plans import CLOCK
-
-pytest_plugins = ["tests.integration.local.conftest"]
+from tests.local_aws import ACCOUNT, Aws, unique
 
 
 class Bucket:

@@ -16,9 +16,7 @@ from gymops.deploy.stack.stacks import Deployed, Recovery, Stacks
 from gymops.deploy.stack.waiting import Means, Pace, Progress, drain
 from gymops.deploy.syntax import parse
 from gymops.deploy.template import Template
-from tests.integration.local.conftest import Aws, aws, emulator_installed, unique
-
-__all__ = ["aws", "emulator_installed"]
+from tests.local_aws import Aws, unique
 
 PACE = Pace(first=0.02, most=0.2, timeout=120.0, quiet=30.0)
 MISSING = "{{resolve:secretsmanager:no-such-secret}}"

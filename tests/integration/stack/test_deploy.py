@@ -12,8 +12,8 @@ from gymops.deploy.stack.port import Request
 from gymops.deploy.stack.stacks import dry_run
 from gymops.deploy.stack.waiting import drain
 from gymops.errors import ConfigError, GateRefused, Interrupted
-from tests.integration.local.conftest import unique, until
 from tests.integration.stack.conftest import MISSING, Desk, bucket, queue, topic
+from tests.local_aws import unique, until
 
 ROLE: dict[str, Any] = {
     "Type": "AWS::IAM::Role",

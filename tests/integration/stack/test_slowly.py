@@ -11,9 +11,9 @@ import pytest
 from gymops.deploy.stack.errors import RollbackFailed
 from gymops.deploy.stack.waiting import Progress, drain
 from gymops.errors import GateRefused
-from tests.integration.local.conftest import Aws, _local, place, unique, until
 from tests.integration.local.test_types import DB
 from tests.integration.stack.conftest import MISSING, Desk, bucket, topic
+from tests.local_aws import Aws, _local, place, unique, until
 
 __all__ = ["place"]
 

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.local.conftest import Aws, aws, emulator_installed
 from tests.integration.stacks.environment import Environment, titan
-
-__all__ = ["aws", "emulator_installed"]
+from tests.local_aws import Aws
 
 OPERATOR = {
     "AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "SlackWorkspaceId": "T0123ABCD",

@@ -11,7 +11,7 @@ from typing import Any
 
 from gymops.deploy.parameters import complete
 from gymops.deploy.template import LARGEST_INLINE, Architecture, Stack, Template, architecture, compose
-from tests.integration.local.conftest import Aws, until
+from tests.local_aws import Aws, until
 
 DOMAIN_ZONES = {"DomainZoneId": "Zone1Id", "SecondDomainZoneId": "Zone2Id", "ThirdDomainZoneId": "Zone3Id"}
 """The zones' parameters, and the outputs of the zones' stack that an operator copies into them."""

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gymops.eventlog.digest import LogDigest
-from tests.integration.local.conftest import until
 from tests.integration.stacks.environment import Environment
 from tests.integration.stacks.using import caller, database, log_a_set, log_digest, owner, sign_in, stored
+from tests.local_aws import until
 
 pytestmark = pytest.mark.long
 
