@@ -28,7 +28,7 @@ from gymops.pg import schema
 from gymops.pg.conninfo import parse
 from tests.contract.stores import Trainee
 from tests.integration.local.functions import ROLE, RUNTIME, invoke
-from tests.local_aws import Aws, unique, until
+from tests.local_aws import ACCOUNT, Aws, unique, until
 from tests.unit.app.handler import conftest as unit
 
 pytestmark = pytest.mark.long
@@ -65,7 +65,7 @@ class Tokens:
 @pytest.fixture(autouse=True)
 def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A function's credentials."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", local.ACCOUNT)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     tokens._rds.cache_clear()
