@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, output, releases, sites
+from gymops.cli import build, context, output, releases, sites
 
 if TYPE_CHECKING:
     from gymops.config import Settings
+    from gymops.deploy.build import Built as BuiltHere
     from gymops.deploy.environment import Deployment
     from gymops.deploy.verbs.deploy import Built
 
@@ -68,14 +69,17 @@ def command(
 
 def _built(settings: Settings, deployment: Deployment) -> Built:
     """The app as it is now, built and tested; an unchanged one is found again by its digest."""
-    from gymops.cli import build
     from gymops.cli.payload import app
     from gymops.deploy.tests import passed
     from gymops.deploy.verbs.deploy import Built
 
-    chosen = app(settings)
-    test = passed(chosen, output.note)
-    arch = "host" if deployment.local else deployment.parameters.get("Architecture", "arm64")
-    made = build.make(settings, arch=arch)
+    test = passed(app(settings), output.note)
+    made = make(settings, deployment)
     output.note(f"artefact {made.artefact.digest}")
     return Built(made.artefact, made.folder, test)
+
+
+def make(settings: Settings, deployment: Deployment) -> BuiltHere:
+    """The app as an environment runs it; an unchanged one is found again."""
+    arch = "host" if deployment.local else deployment.parameters.get("Architecture", "arm64")
+    return build.make(settings, arch=arch)

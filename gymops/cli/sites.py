@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gymops.cli import context, output
@@ -34,6 +34,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     from gymops.aws.alarms import Alarms
     from gymops.aws.bucket import Bucket
     from gymops.aws.cloudformation import CloudFormationClient
+    from gymops.aws.drift import Drift
     from gymops.aws.functions import Functions
     from gymops.aws.instances import Instances
     from gymops.aws.s3 import S3Objects
@@ -53,6 +54,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         objects=lambda bucket: S3Objects(records, bucket, clock),
         functions=Functions(account),
         instances=Instances(account),
+        drift=lambda region: Drift.of(account, region),
         ringing=Alarms(account, f"{deployment.prefix}-").ringing,
         clock=clock,
         talk=_talk(yes=yes, allowed=allowed),
@@ -126,14 +128,20 @@ def _show(preview: Preview) -> None:
         output.note(f"{target.name} ({target.region}): {len(preview.changes)} resources are made")
         return
     output.note(f"{target.name} ({target.region}): {len(preview.changes)} changes")
+    for line in lines(preview):
+        output.note(line)
+
+
+def lines(preview: Preview) -> Iterator[str]:
+    """What a stack's preview says, change by change."""
     for change in preview.changes:
         replaced = {"True": ", replaced", "Conditional": ", perhaps replaced"}.get(change.replacement, "")
-        output.note(f"  {change.action.lower():7} {change.path} ({change.kind}){replaced}")
+        yield f"  {change.action.lower():7} {change.path} ({change.kind}){replaced}"
         for one in change.details:
             if one.before is not None or one.after is not None:
-                output.note(f"          {one.path or one.name}: {one.before} -> {one.after}")
+                yield f"          {one.path or one.name}: {one.before} -> {one.after}"
     for danger in preview.dangers:
-        output.note(f"  DANGER  {danger}")
+        yield f"  DANGER  {danger}"
 
 
 def _told(progress: Progress) -> None:

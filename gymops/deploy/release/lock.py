@@ -70,6 +70,12 @@ class LockRecord:
         return age > self.seconds + _SLACK
 
 
+def held_by(objects: Objects, environment: str) -> tuple[LockRecord, float] | None:
+    """Who holds the lock, and the seconds since the last sign of life; None if nobody does."""
+    found = _read(objects, _key(named(environment)))
+    return None if found is None or found[0].released else (found[0], found[2])
+
+
 class Lock:
     """The lock of one environment, for one process."""
 
@@ -85,16 +91,15 @@ class Lock:
     ) -> None:
         self._objects = objects
         self._environment = named(environment)
-        self._key = f"locks/{environment}.json"
+        self._key = _key(environment)
         self._owner = owner
         self._clock = clock
         self._seconds = seconds
         self._nonce = nonce
 
     def holder(self) -> tuple[LockRecord, float] | None:
-        """Who holds it, and the seconds since the last sign of life; None if nobody does."""
-        found = self._read()
-        return None if found is None or found[0].released else (found[0], found[2])
+        """Who holds it, as ``held_by``."""
+        return held_by(self._objects, self._environment)
 
     def take(self, settled: Callable[[], bool], *, patience: float = 0.0) -> Held:
         """Take it; ``settled`` tells whether the stack is at rest. ``patience``: seconds to wait for it.
@@ -148,8 +153,7 @@ class Lock:
         )
 
     def _read(self) -> tuple[LockRecord, str, float] | None:
-        found = self._objects.get(self._key)
-        return (load(LockRecord, found[0], self._key), found[1], found[2]) if found else None
+        return _read(self._objects, self._key)
 
 
 class Held:
@@ -271,6 +275,15 @@ class Held:
             f"{environment}: the lock is lost: {why}; this process stops, what it began may still be running",
             hint=f"gymops status {environment}; the same command goes on",
         )
+
+
+def _key(environment: str) -> str:
+    return f"locks/{environment}.json"
+
+
+def _read(objects: Objects, key: str) -> tuple[LockRecord, str, float] | None:
+    found = objects.get(key)
+    return (load(LockRecord, found[0], key), found[1], found[2]) if found else None
 
 
 def _held(record: LockRecord, age: float, why: str) -> LockHeld:

@@ -51,6 +51,15 @@ def tested(source: Site, target: Site) -> Tested:
     return Tested(release, bucket)
 
 
+def brought(source: Site, found: Tested, bucket: str) -> Wanted:
+    """What a promotion brings: the release's artefact, as it will lie in this bucket, and its template."""
+    was = of_release(found.release, source.files(found.bucket), source.deployment.parameters)
+    parameters = {name: value for name, value in was.parameters.items() if name in _BROUGHT}
+    if parameters.get("CodeBucket"):
+        parameters["CodeBucket"] = bucket
+    return Wanted(was.artefact, was.code, was.template, parameters)
+
+
 def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by: str) -> Release:
     """Release to ``target`` what runs, tested, in ``source``.
 
@@ -66,14 +75,9 @@ def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by
             hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
         )
     found = tested(source, target)
-    there = source.files(found.bucket)
     bucket = foundation(target, token)
-    here = target.files(bucket)
-    was = of_release(found.release, there, source.deployment.parameters)
-    brought = {name: value for name, value in was.parameters.items() if name in _BROUGHT}
-    if brought.get("CodeBucket"):
-        brought["CodeBucket"] = bucket
-    wanted = Wanted(was.artefact, was.code, was.template, brought)
+    there, here = source.files(found.bucket), target.files(bucket)
+    wanted = brought(source, found, bucket)
     facts = {
         "approved_by": approved_by,
         "commit": found.release.commit,
@@ -90,6 +94,6 @@ def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by
         command=f"gymops promote {source.deployment.name} {target.deployment.name}",
         who=target.who,
         parameters={**told(target, wanted), "source": found.release.number},
-        artefact=was.artefact.digest,
+        artefact=wanted.artefact.digest,
     )
     return carry(target, bucket, request, plan, steps, owner)

@@ -11,7 +11,7 @@ from gymops.clock import Clock
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.objects import Objects
 from gymops.deploy.smoke import Answer
-from gymops.deploy.stack.port import Reader
+from gymops.deploy.stack.port import Detail, Reader
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Recovery, Stacks
 from gymops.deploy.stack.waiting import Progress
@@ -50,6 +50,55 @@ class Instances(Protocol):
 
     def find(self, name: str) -> Snapshot:
         """How far it is."""
+
+
+class Detection(Protocol):
+    """How a drift detection ended."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every resource that can be looked at was."""
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+
+
+class Looked(Protocol):
+    """A resource that a drift detection looked at."""
+
+    @property
+    def name(self) -> str:
+        """Its logical id."""
+
+    @property
+    def kind(self) -> str:
+        """Its type."""
+
+    @property
+    def physical(self) -> str:
+        """Its physical id."""
+
+    @property
+    def status(self) -> str:
+        """As ``IN_SYNC``, ``MODIFIED``, ``DELETED``."""
+
+    @property
+    def details(self) -> tuple[Detail, ...]:
+        """Before: as the template says; after: as it is."""
+
+
+class Detector(Protocol):
+    """Drift detection in a region."""
+
+    def begin(self, stack: str) -> str:
+        """Begin one; its id."""
+
+    def ended(self, detection: str) -> Detection | None:
+        """How it ended; None while it runs."""
+
+    def resources(self, stack: str) -> Sequence[Looked]:
+        """What it found."""
 
 
 class Version(Protocol):
@@ -113,6 +162,8 @@ class Site:
     """By bucket."""
     functions: Functions
     instances: Instances
+    drift: Callable[[str], Detector]
+    """By region."""
     ringing: Callable[[], Sequence[str]]
     """The environment's alarms that ring."""
     clock: Clock

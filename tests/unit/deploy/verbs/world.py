@@ -15,12 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gymops.aws.drift import Detection, Drifted
 from gymops.aws.functions import Invocation, Version
 from gymops.aws.instances import Snapshot
 from gymops.aws.session import AwsError
 from gymops.config import Environment, Settings
 from gymops.deploy.artefact import Artefact, Blob
 from gymops.deploy.environment import Deployment, resolve
+from gymops.deploy.stack.errors import RolledBack
 from gymops.deploy.stack.port import Stack, StackResource, StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
@@ -60,6 +62,9 @@ class World:
         self.demands: dict[str, str] = {}
         """Code -> the last revision it accepts."""
         self.rings: list[str] = []
+        self.states: dict[str, str] = {}
+        """The stacks that are not at rest."""
+        self.drifted: dict[str, list[Drifted]] = {}
         self.said: list[str] = []
         self.effects: list[str] = []
         self.dies_at: tuple[int, bool] | None = None
@@ -75,6 +80,7 @@ class World:
             objects=lambda _bucket: self.store,
             functions=_Functions(self),
             instances=_Instances(self),
+            drift=lambda _region: _Drift(self),
             ringing=lambda: list(self.rings),
             clock=self.clock,
             talk=Talk(self.said.append, lambda _: None, lambda _: self.yes, lambda _: True),
@@ -132,7 +138,8 @@ class _Reader:
         if name not in self.world.there:
             return None
         given = self.world.there[name]["parameters"]
-        return Stack(name, name, "UPDATE_COMPLETE", parameters=given, outputs=self.world.outputs(name))
+        status = self.world.states.get(name, "UPDATE_COMPLETE")
+        return Stack(name, name, status, parameters=given, outputs=self.world.outputs(name))
 
     def template(self, name: str) -> str:
         return str(self.world.there[name]["template"])
@@ -160,6 +167,13 @@ class _Stacks:
         confirm(Preview(target, create, (), (), {}, (), ()))
         world.effect(f"stack {target.name}", lambda: self._apply(target, wanted, create=create))
         return Deployed(found, changed=True, change_set=f"arn:{token}")
+
+    def attach(self, name: str) -> Generator[Any, None, Deployed]:
+        yield from ()
+        state = self.world.states.pop(name)
+        if state.startswith("ROLLBACK"):
+            raise RolledBack(f"{name} was rolled back: the queue is full", status="ROLLBACK_COMPLETE")
+        return Deployed(Stack(name, name, "UPDATE_COMPLETE"), changed=True)
 
     def delete(self, name: str, *, token: str) -> Generator[Any, None, None]:
         yield from ()
@@ -258,6 +272,22 @@ class _Functions:
         if pending:
             world.effect("schema", lambda: world.schema.extend(pending))
         return {"applied": pending, "current": world.schema[-1], "pending": [], "admitted": True}
+
+
+@dataclass
+class _Drift:
+    world: World
+    looks: int = 0
+
+    def begin(self, stack: str) -> str:
+        return f"detection of {stack}"
+
+    def ended(self, detection: str) -> Detection | None:
+        self.looks += 1
+        return Detection(complete=True) if self.looks > 2 else None
+
+    def resources(self, stack: str) -> list[Drifted]:
+        return self.world.drifted.get(stack, [])
 
 
 @dataclass
