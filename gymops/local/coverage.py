@@ -60,6 +60,11 @@ PARTS = (
         "Alarms on functions", Kind.REAL,
         "calls are counted by function and by alias; an alarm looks at its own metric, period by period",
     ),
+    Part(
+        "CloudFormation drift detection", Kind.REAL,
+        "of roles, functions, log groups, buckets, secrets, queues, parameters and tables, by their main"
+        " properties; that topics, repositories and rules are there; other types are not looked at",
+    ),
     Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge", Kind.EMULATED, "by ministack"),
     Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito, ECR", Kind.EMULATED, "names and settings"),

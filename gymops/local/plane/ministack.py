@@ -129,6 +129,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "validate_template_support": "template, conditions, params",
         "_resolve_parameters": "template, provided_params, previous_params",
     },
+    _CFN + "drift": {"_DRIFT_READERS": _MAPPING},
     _CFN + "engine": {"_intrinsic_references": "value", "_topological_sort": "resources, conditions"},
 }
 
@@ -189,6 +190,12 @@ def background(work: Callable[[], None], name: str) -> None:
 def handlers() -> dict[str, Any]:
     """CloudFormation's resource types: type -> create, update, delete."""
     found: dict[str, Any] = module(_CFN + "provisioners")._RESOURCE_HANDLERS
+    return found
+
+
+def drift_readers() -> dict[str, Any]:
+    """CloudFormation's look at what is there: type -> (reader, the properties it reads)."""
+    found: dict[str, Any] = module(_CFN + "drift")._DRIFT_READERS
     return found
 
 

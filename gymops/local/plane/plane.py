@@ -34,7 +34,7 @@ from gymops.local.plane.scaling import Scaling
 from gymops.local.plane.stacks import Stacks
 from gymops.local.plane.store import Store
 from gymops.local.plane.types.all import INSTEAD, KINDS
-from gymops.local.plane.types.guards import guarded
+from gymops.local.plane.types.guards import guarded, look_by_arn
 from gymops.local.settings import LocalSettings
 
 
@@ -69,6 +69,7 @@ class Plane:
         """Put it into the emulator, before it serves."""
         self._api.install()
         self._stacks.register(TYPE, StackInstances(self._instances, self._snapshots).handlers())
+        look_by_arn()
         for kind, handlers in guarded(self._calls).items():
             self._stacks.register(kind, handlers)
         for one in (*KINDS, *INSTEAD):

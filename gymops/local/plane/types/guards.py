@@ -115,22 +115,30 @@ def _by_arn(handlers: Handlers) -> Handlers:
     def arn(made: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         return made[1]["Arn"], made[1]
 
-    def name(physical_id: str) -> str:
-        key, secret = ministack.service("secretsmanager")._resolve(physical_id)
-        return str(key) if secret else physical_id
-
     def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
         return arn(handlers["create"](logical_id, props, stack))
 
     def update(
         physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
     ) -> Any:
-        return arn(handlers["update"](name(physical_id), old, new, stack, logical_id))
+        return arn(handlers["update"](_secret_name(physical_id), old, new, stack, logical_id))
 
     def delete(physical_id: str, props: dict[str, Any]) -> Any:
-        return handlers["delete"](name(physical_id), props)
+        return handlers["delete"](_secret_name(physical_id), props)
 
     return {**handlers, "create": create, "update": update, "delete": delete}
+
+
+def look_by_arn() -> None:
+    """Drift detection looks for a secret by its name too."""
+    readers = ministack.drift_readers()
+    read, properties = readers[_SECRET]
+    readers[_SECRET] = (lambda physical_id, props: read(_secret_name(physical_id), props), properties)
+
+
+def _secret_name(physical_id: str) -> str:
+    key, secret = ministack.service("secretsmanager")._resolve(physical_id)
+    return str(key) if secret else physical_id
 
 
 def _with_its_block(handlers: Handlers) -> Handlers:

@@ -1,0 +1,94 @@
+"""Drift: every stack is looked at, what differs is shown without secrets, not knowing is no 'nothing'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gymops.aws.drift import Detection, Drifted
+from gymops.aws.stack import Detail
+from gymops.deploy.release.lock import Owner
+from gymops.deploy.stack.masking import MASK
+from gymops.deploy.verbs.deploy import deploy
+from gymops.deploy.verbs.drift import drift
+from gymops.errors import Detached, GymopsError
+from tests.unit.deploy.verbs import world as worlds
+from tests.unit.deploy.verbs.world import World, built
+
+APP = "staging-gym-app"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    found = World("staging")
+    deploy(found.site(), built(tmp_path, "one"), Owner("mara", "laptop", 7), token="t")
+    return found
+
+
+def changed(path: str, before: str, after: str) -> Detail:
+    return Detail(
+        "Properties", path.split("/")[1], f"/Properties{path}", before=before, after=after
+    )  # fmt: skip
+
+
+def test_what_is_as_deployed_is_no_drift_and_what_was_not_looked_at_is_named(world: World) -> None:
+    world.drifted[APP] = [Drifted("Function", "AWS::Lambda::Function", "app", "IN_SYNC")]
+    before = world.clock.monotonic()
+    found = drift(world.site())
+    assert not found.found
+    assert [stack.stack for stack in found.stacks] == [
+        "gym-app-base", "staging-gym-app-certificate", APP, "staging-gym-app-edge",
+    ]  # fmt: skip
+    app = found.stacks[2]
+    assert (app.checked, app.resources) == (1, ())
+    assert "AWS::Lambda::Function" in app.unchecked  # there are two of them
+    assert "AWS::RDS::DBInstance" in app.unchecked
+    assert world.clock.monotonic() - before == 4 * 4.0  # each detection is asked for three times
+
+
+def test_each_property_is_shown_and_no_secret(world: World) -> None:
+    world.drifted[APP] = [
+        Drifted(
+            "Function", "AWS::Lambda::Function", "app", "MODIFIED",
+            (
+                changed("/Timeout", "30", "900"),
+                changed("/Environment/Variables/SESSION_SECRET", "arn-of-it", "hunter2-hunter2"),
+            ),
+        ),
+        Drifted("Topic", "AWS::SNS::Topic", "arn:topic", "DELETED"),
+        Drifted("Odd", "AWS::SNS::Topic", "arn:odd", "UNKNOWN"),
+    ]  # fmt: skip
+    found = drift(world.site())
+    assert found.found
+    function, topic = found.as_dict()["stacks"][2]["resources"]
+    assert function["status"] == "modified"
+    assert function["properties"] == [
+        {"path": "/Timeout", "expected": "30", "actual": "900"},
+        {"path": "/Environment/Variables/SESSION_SECRET", "expected": MASK, "actual": MASK},
+    ]
+    assert (topic["resource"], topic["status"], topic["properties"]) == ("Topic", "deleted", [])
+    assert found.stacks[2].checked == 2
+    assert "hunter2" not in str(found)
+
+
+def test_before_the_first_release_there_is_nothing_to_look_at() -> None:
+    assert drift(World("staging").site()).stacks == ()
+
+
+def test_what_could_not_be_looked_at_is_never_called_as_deployed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Detection(complete=False, reason="no rights to read the table")
+    monkeypatch.setattr(worlds._Drift, "ended", lambda *_: failed)
+    with pytest.raises(GymopsError, match="cannot be told whether it drifted: no rights") as unknown:
+        drift(world.site())
+    assert unknown.value.exit_code == 1
+    world.drifted[APP] = [Drifted("Topic", "AWS::SNS::Topic", "arn:topic", "DELETED")]
+    assert drift(world.site()).found  # what is known is told
+
+
+def test_a_detection_that_does_not_end_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds._Drift, "ended", lambda *_: None)
+    with pytest.raises(Detached, match="not ended after half an hour"):
+        drift(world.site())
