@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),
     "lint": ("gymops.cli.lint", "Look through templates: cfn-lint, and rules of our own."),
     "local": ("gymops.cli.local", "The local AWS: up, down, status."),
+    "logs": ("gymops.cli.logs", "What an environment's functions wrote; follow it, or one request."),
     "migrate": ("gymops.cli.migrate", "Move SQLite event logs to PostgreSQL and prove that all arrived."),
     "promote": ("gymops.cli.promote", "Release to an environment what was tested in the one before it."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),

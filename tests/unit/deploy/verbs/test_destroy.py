@@ -181,3 +181,15 @@ def test_somebody_who_releases_is_not_disturbed(staging: World) -> None:
     with suppress(LockHeld):
         gone(staging)
     assert APP not in staging.there
+
+
+def test_what_never_ran_has_no_record_but_the_journals(tmp_path: Path) -> None:
+    world = World("staging")
+    world.bad.add(code(built(tmp_path, "one")))
+    with pytest.raises(GymopsError):
+        deploy(world.site(), built(tmp_path, "one"), OWNER, token="t")
+    done = gone(world)
+    assert (done.release, done.deleted) == (None, STACKS)
+    found = Journal(world.store, "staging", world.clock).latest()
+    assert found
+    assert (found.id, found.request.verb, found.outcome) == (done.operation, "destroy", Outcome.SUCCEEDED)
