@@ -71,10 +71,9 @@ def _text(architecture: str | None) -> str:
     from gymops.deploy import sample, template
 
     chosen = template.architecture(architecture)
-    head, first, rest = text.partition("# Databases by name")
+    head, _, rest = text.partition('#architecture = "infra/template.yaml"\n')
     return (
-        f"{head}# Whose templates the environments below are made of: gymops lint {architecture}\n"
-        f'architecture = "{architecture}"\n\n{first}{rest.rstrip()}\n\n'
+        f'{head}architecture = "{architecture}"\n{rest.rstrip()}\n\n'
         f"# The environments of {architecture}. A value here wins over the one that comes with it; what is\n"
         f"# commented out has its default. docs/architectures/{architecture}.md says more.\n\n"
         f"{sample.settings(chosen)}"

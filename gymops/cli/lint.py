@@ -85,10 +85,10 @@ def _printed(what: str | None, name: str) -> str:
 
 
 def _is_file(what: str) -> bool:
-    """An architecture is a bare word; what has a path's or a template's look is a file."""
+    """An architecture is a bare word or a folder; what has a path's or a template's look is a file."""
     path = Path(what)
     looks = "/" in what or path.suffix in {".yaml", ".yml", ".json", ".template"}
-    return looks or path.is_file()
+    return path.is_file() or (looks and not path.is_dir())
 
 
 def _show(linted: list[Linted]) -> None:

@@ -93,7 +93,8 @@ def resolve(settings: Settings, name: str) -> Deployment:
     if settings.architecture is None:
         raise ConfigError(
             "no architecture is chosen: gymops.toml names none",
-            hint='gymops init --architecture titan-trakr writes one; or add architecture = "titan-trakr"',
+            hint="gymops init --architecture titan-trakr writes one; for a template of your own add"
+            ' architecture = "infra/template.yaml"',
         )
     chosen = architecture(settings.architecture)
     known = sorted({*chosen.environments, *settings.environments})
@@ -104,16 +105,25 @@ def resolve(settings: Settings, name: str) -> Deployment:
             hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
         )
     own = settings.environments.get(name, Environment())
-    parameters = {"Environment": name, **chosen.environments.get(name, {}), **own.parameters}
+    app = settings.app.name if settings.app else chosen.name
+    parameters = {
+        "Environment": name,
+        "AppName": _default(chosen, "AppName", app),
+        **chosen.environments.get(name, {}),
+        **own.parameters,
+    }
     after = own.after or chosen.after.get(name)
     if after == name:
         raise ConfigError(f"{name} comes after itself", hint=f"change `after` of [environments.{name}]")
+    region = own.region or chosen.region
+    if not region:
+        raise ConfigError(f"{name} has no region", hint=f'region = "eu-central-1" in [environments.{name}]')
     return Deployment(
         name=name,
         architecture=chosen,
         parameters=parameters,
-        region=own.region or chosen.region,
-        app=parameters.get("AppName", _default(chosen, "AppName")),
+        region=region,
+        app=parameters["AppName"],
         after=after,
         within_days=own.within_days or DEFAULT_WITHIN_DAYS,
         smoke=own.smoke or chosen.smoke,
@@ -123,9 +133,9 @@ def resolve(settings: Settings, name: str) -> Deployment:
     )
 
 
-def _default(chosen: Architecture, parameter: str) -> str:
+def _default(chosen: Architecture, parameter: str, otherwise: str) -> str:
     """A parameter's default, as the application's template has it."""
     from gymops.deploy.template import compose
 
     declared = compose(chosen.stack("app").template).parameters.get(parameter, {})
-    return str(declared.get("Default", chosen.name))
+    return str(declared.get("Default", otherwise))

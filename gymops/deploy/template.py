@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gymops import resources
+from gymops.deploy import stacks_file
 from gymops.deploy.syntax import Lines, Rows, TemplateError, parse, read
 from gymops.errors import ConfigError
 
@@ -169,36 +169,63 @@ def names() -> list[str]:
     return sorted(file.parent.name for file in resources.path("cloudformation").glob("*/stacks.toml"))
 
 
+def is_path(name: str) -> bool:
+    """Whether it names a folder or a template of the user's own; an architecture of ours is a bare word."""
+    return "/" in name or name.startswith(".") or Path(name).suffix in {".yaml", ".yml", ".json", ".template"}
+
+
 def architecture(name: str) -> Architecture:
-    """An architecture by its name.
+    """An architecture by its name; or by its path: a folder with a stacks.toml, or one template.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is none of this name, or it is described wrongly.
     """
+    if is_path(name):
+        path = Path(name)
+        if not path.exists():
+            raise ConfigError(
+                f"architecture {name!r}: there is no such folder or template",
+                hint=f"change `architecture` in gymops.toml; paths count from {Path.cwd()}",
+            )
+        return _described(name, path) if path.is_dir() else _single(name, path)
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
         raise ConfigError(
             f"no architecture {name!r}{f'; did you mean {near[0]}?' if near else ''}",
-            hint=f"known architectures: {', '.join(names())}",
+            hint=f"known architectures: {', '.join(names())}; one of your own is a path: ./infra",
         )
-    folder = resources.path("cloudformation") / name
-    document = tomllib.loads((folder / "stacks.toml").read_text(encoding="utf-8"))
-    stacks = (
+    return _described(name, resources.path("cloudformation") / name)
+
+
+def _single(name: str, file: Path) -> Architecture:
+    """One template, released by itself; each environment names its region."""
+    return Architecture(name, "", (_base(""), Stack("app", file, "", "environment")), {})
+
+
+def _described(name: str, folder: Path) -> Architecture:
+    found = stacks_file.read(folder / stacks_file.FILE)
+    stacks = [
         Stack(
-            name=entry["name"],
-            template=folder / entry["template"],
-            region=entry.get("region", document["region"]),
-            scope=entry["scope"],
-            needs=entry.get("needs"),
-            optional=entry.get("optional", False),
+            name=entry.name,
+            template=folder / entry.template,
+            region=entry.region or found.region,
+            scope=entry.scope,
+            needs=entry.needs,
+            optional=entry.optional,
         )
-        for entry in document["stack"]
-    )
+        for entry in found.stacks
+    ]
+    if not any(stack.name == "base" for stack in stacks):
+        stacks.insert(0, _base(found.region))
     environments = {
         file.stem: parameter_file(file) for file in sorted((folder / "parameters").glob("*.json"))
     }
-    after, smoke = document.get("after", {}), tuple(document.get("smoke", ()))
-    return Architecture(name, document["region"], tuple(stacks), environments, after, smoke)
+    return Architecture(name, found.region, tuple(stacks), environments, found.after, found.smoke)
+
+
+def _base(region: str) -> Stack:
+    """Where releases are kept, for those who bring no place of their own."""
+    return Stack("base", resources.path("cloudformation") / "base.yaml", region, "account")
 
 
 def parameter_file(file: Path) -> dict[str, str]:

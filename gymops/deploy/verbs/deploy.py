@@ -13,6 +13,7 @@ from gymops.deploy.release.ledger import Ledger, Release, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
 from gymops.deploy.template import compose
+from gymops.deploy.verbs import needs
 from gymops.deploy.verbs.run import carry, foundation
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
@@ -53,9 +54,10 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
         GymopsError: it failed; its exit code says whether it was rolled back.
     """
     gate(site.deployment, break_glass)
+    template = compose(site.deployment.architecture.stack("app").template)
+    needs.check(site.deployment, template, built.artefact.kind)
     bucket = foundation(site, token)
     files = site.files(bucket)
-    template = compose(site.deployment.architecture.stack("app").template)
     wanted = of_artefact(built.artefact, bucket, template)
     facts = {
         "commit": built.artefact.commit,

@@ -56,7 +56,7 @@ def of_artefact(artefact: Artefact, bucket: str, template: Template) -> Wanted:
     brings |= {
         "CodeBucket": bucket,
         "CodeKey": code,
-        "LayerKey": layer,
+        "LayerKey": layer if artefact.blob("layer.zip").unpacked else "",  # Lambda takes no empty layer
         "Runtime": f"python{artefact.python}",
         "Handler": artefact.handler,
     }

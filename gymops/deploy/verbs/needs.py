@@ -1,0 +1,55 @@
+"""What a release asks of a template, whoever wrote it."""
+
+from __future__ import annotations
+
+from gymops.deploy.environment import Deployment
+from gymops.deploy.template import Template, compose
+from gymops.deploy.verbs.wanted import LIVE_VERSION
+from gymops.errors import ConfigError
+
+OUTPUTS = {
+    "base": {"ReleaseBucketName": "the bucket of artefacts, ledger and locks"},
+    "app": {"FunctionName": "the function", "FunctionAlias": "the ARN of the alias that serves"},
+}
+"""Stack -> what it must give. ``DatabaseFunctionName`` and ``DatabaseIdentifier`` it may give."""
+
+PARAMETERS = {
+    "zip": {
+        "CodeBucket": "the bucket of the zip",
+        "CodeKey": "the zip's key",
+        "LayerKey": "the key of its layer; empty without dependencies",
+        "Runtime": "the Python it was built for",
+        "Handler": "what Lambda calls",
+        "Architecture": "the processor it was built for",
+        LIVE_VERSION: "the version that serves; empty for the first one",
+    },
+    "image": {
+        "ImageUri": "the image by its digest",
+        "Architecture": "the processor it was built for",
+        LIVE_VERSION: "the version that serves; empty for the first one",
+    },
+}
+"""Kind of artefact -> the parameters that a release sets in the application's template."""
+
+
+def check(deployment: Deployment, app: Template, kind: str) -> None:
+    """Refuse a template that could be deployed, and not be released to.
+
+    Raises:
+        ConfigError: naming the output or the parameter that is missing.
+    """
+    for name, what in PARAMETERS[kind].items():
+        if name not in app.parameters:
+            raise ConfigError(
+                f"{app.name}: there is no parameter {name}",
+                hint=f"declare it ({what}): a release of a {kind} sets it; docs/any-app.md shows how",
+            )
+    for stack, outputs in OUTPUTS.items():
+        template = app if stack == "app" else compose(deployment.architecture.stack(stack).template)
+        found = template.body.get("Outputs") or {}
+        for name, what in outputs.items():
+            if name not in found:
+                raise ConfigError(
+                    f"{template.name}: there is no output {name}",
+                    hint=f"add it ({what}): releases need it; docs/any-app.md shows how",
+                )
