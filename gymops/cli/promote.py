@@ -29,6 +29,10 @@ Exit codes: 0 promoted; 4 it was not tested, or a gate refused; the others as of
     help="Let this resource be removed or replaced although it holds data.",
 )  # fmt: skip
 @click.option("--approved-by", metavar="NAME", help="Who approved it (default: whoever runs this); recorded.")
+@click.option(
+    "--accept-drift", metavar="REASON", help="Promote although FROM was changed by hand since; recorded."
+)
+@click.option("--digest", metavar="sha256:...", help="Promote this artefact or nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(
@@ -38,12 +42,14 @@ def command(
     yes: bool,
     allowed: tuple[str, ...],
     approved_by: str | None,
+    accept_drift: str | None,
+    digest: str | None,
     as_json: bool,
 ) -> None:
     """Release to TO what runs in FROM: the same bytes, the same template, the same schema revision.
 
-    It must have been released to FROM, have passed its smoke test there, and be no older than `within_days`.
-    The parameters are TO's own.
+    It must have been released to FROM, have passed its smoke test there, and be no older than `within_days`;
+    and nothing there may have been changed by hand since (`gymops drift FROM`). The parameters are TO's own.
     """
     from gymops.deploy.verbs import promote
 
@@ -51,6 +57,12 @@ def command(
     there = sites.site(settings, source, yes=yes)
     here = sites.site(settings, target, yes=yes, allowed=allowed)
     release = promote.promote(
-        there, here, sites.owner(), token=sites.token(), approved_by=approved_by or sites.who()
+        there,
+        here,
+        sites.owner(),
+        token=sites.token(),
+        approved_by=approved_by or sites.who(),
+        accept_drift=accept_drift,
+        digest=digest,
     )
     releases.show(release, as_json=as_json)

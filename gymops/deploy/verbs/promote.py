@@ -9,12 +9,13 @@ from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
 from gymops.deploy.verbs.deploy import before, told
+from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NotTested
 from gymops.deploy.verbs.run import carry, foundation
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import Wanted, copy, of_release
-from gymops.errors import ConfigError
+from gymops.errors import ConfigError, GateRefused
 
 _BROUGHT = ("Architecture", "ImageUri", "CodeBucket", "CodeKey", "LayerKey", "Runtime", "Handler")
 """The parameters that belong to the artefact; all others are each environment's own."""
@@ -60,12 +61,39 @@ def brought(source: Site, found: Tested, bucket: str) -> Wanted:
     return Wanted(was.artefact, was.code, was.template, parameters)
 
 
-def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by: str) -> Release:
-    """Release to ``target`` what runs, tested, in ``source``.
+def undrifted(source: Site) -> None:
+    """What was tested ran on what the templates say, and not on what somebody changed by hand.
+
+    Raises:
+        GateRefused: something was.
+        GymopsError: it cannot be told.
+    """
+    found, name = drift(source), source.deployment.name
+    if found.found:
+        changed = ", ".join(one.name for stack in found.stacks for one in stack.resources)
+        raise GateRefused(
+            f"{name} was changed by hand since it was tested: {changed}",
+            hint=f"gymops drift {name} shows it; set it right, or promote with --accept-drift REASON,"
+            " which is recorded",
+        )
+
+
+def promote(
+    source: Site,
+    target: Site,
+    owner: Owner,
+    *,
+    token: str,
+    approved_by: str,
+    accept_drift: str | None = None,
+    digest: str | None = None,
+) -> Release:
+    """Release to ``target`` what runs, tested, in ``source``; ``accept_drift``: why drift there may be.
 
     Raises:
         ConfigError: nothing is promoted from the one to the other.
         NotTested: it was not tested there.
+        GateRefused: it drifted there since.
         GymopsError: as ``deploy``.
     """
     name, after = target.deployment.name, source.deployment.name
@@ -75,6 +103,13 @@ def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by
             hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
         )
     found = tested(source, target)
+    if digest not in (None, found.release.artefact.digest):  # approved was that one, and no other
+        raise NotTested(
+            f"{after} runs {found.release.artefact.digest}, and {digest} is to be promoted",
+            hint=f"gymops deploy {after} with that code, then promote again",
+        )
+    if accept_drift is None:
+        undrifted(source)
     bucket = foundation(target, token)
     there, here = source.files(found.bucket), target.files(bucket)
     wanted = brought(source, found, bucket)
@@ -86,6 +121,7 @@ def promote(source: Site, target: Site, owner: Owner, *, token: str, approved_by
         "schema": found.release.schema_after,
         "source": Source(source.deployment.name, found.release.number),
         "before": before(target, bucket),
+        "break_glass": f"drift accepted: {accept_drift}" if accept_drift else None,
     }
     steps = Steps(target, bucket, wanted, facts)
     plan = steps.plan(lambda _: copy(wanted, there, here))

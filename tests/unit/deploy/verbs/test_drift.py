@@ -12,17 +12,19 @@ from gymops.deploy.release.lock import Owner
 from gymops.deploy.stack.masking import MASK
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.drift import drift
-from gymops.errors import Detached, GymopsError
+from gymops.deploy.verbs.promote import promote
+from gymops.errors import Detached, GateRefused, GymopsError
 from tests.unit.deploy.verbs import world as worlds
 from tests.unit.deploy.verbs.world import World, built
 
 APP = "staging-gym-app"
+OWNER = Owner("mara", "laptop", 7)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     found = World("staging")
-    deploy(found.site(), built(tmp_path, "one"), Owner("mara", "laptop", 7), token="t")
+    deploy(found.site(), built(tmp_path, "one"), OWNER, token="t")
     return found
 
 
@@ -92,3 +94,19 @@ def test_a_detection_that_does_not_end_is_given_up(world: World, monkeypatch: py
     monkeypatch.setattr(worlds._Drift, "ended", lambda *_: None)
     with pytest.raises(Detached, match="not ended after half an hour"):
         drift(world.site())
+
+
+def test_what_drifted_is_not_promoted_unless_it_is_said_why(world: World) -> None:
+    prod = World("prod", clock=world.clock)
+    world.drifted[APP] = [Drifted("Topic", "AWS::SNS::Topic", "arn:topic", "DELETED")]
+    with pytest.raises(GateRefused, match="staging was changed by hand since it was tested: Topic") as no:
+        promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    assert no.value.exit_code == 4
+    assert prod.effects == []
+    done = promote(
+        world.site(), prod.site(), OWNER, token="t", approved_by="olu", accept_drift="it was a trial"
+    )  # fmt: skip
+    assert done.break_glass == "drift accepted: it was a trial"
+    world.drifted.clear()
+    again = promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    assert again.break_glass is None
