@@ -19,20 +19,36 @@ _EPILOG = """\b
 @click.option(
     "--architecture", metavar="NAME", help="With the environments and parameters of an architecture."
 )
+@click.option("--ci", type=click.Choice(["github"]), help="A workflow for GitHub Actions instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(architecture: str | None, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, architecture: str | None, ci: str | None, as_json: bool) -> None:
     """Write a commented gymops.toml into the current directory.
 
     Every setting is explained and commented out: the file changes nothing until you edit it. With an
     architecture (titan-trakr) it names that one, and sets the parameters of its environments local, staging
-    and prod. A file that exists is never overwritten.
+    and prod. With --ci github it is .github/workflows/gymops.yml that is written, for the environments of the
+    gymops.toml that is there: tests, a release of each pull request, a promotion of what was merged. A file
+    that exists is never overwritten.
     """
-    file = write(Path(FILE), architecture)
+    if ci and architecture:
+        raise ConfigError("--ci and --architecture are two files", hint="gymops init --architecture first")
+    if ci:
+        from gymops.cli import ci as workflows
+        from gymops.cli.context import settings
+
+        file = put(workflows.FILE, workflows.workflow(settings(ctx)))
+        following = f"next: read the first lines of {workflows.FILE}: two roles and two variables"
+    else:
+        file = write(Path(FILE), architecture)
+        following = (
+            f"next: gymops lint {architecture}" if architecture else "next: gymops migrate SOURCE --plan"
+        )
     if as_json:
         output.document({"written": str(file)})
         return
     output.text(f"wrote {file}")
-    output.text(f"next: gymops lint {architecture}" if architecture else "next: gymops migrate SOURCE --plan")
+    output.text(following)
 
 
 def write(file: Path, architecture: str | None = None) -> Path:
@@ -42,8 +58,17 @@ def write(file: Path, architecture: str | None = None) -> Path:
         ConfigError: it exists, or cannot be written, or there is no such architecture.
         TemplateError: the architecture's template cannot be read.
     """
-    text = _text(architecture)
+    return put(file, _text(architecture))
+
+
+def put(file: Path, text: str) -> Path:
+    """Write a file that does not exist yet; return where that is.
+
+    Raises:
+        ConfigError: it exists, or cannot be written.
+    """
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as new:
             try:
                 new.write(text)

@@ -64,3 +64,15 @@ def test_a_directory_that_went_away(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: gymops.toml: cannot be written: No such file or directory\nhint:")
+
+
+def test_a_workflow_is_written_once_for_the_environments_that_are_there(tmp_path: Path) -> None:
+    written = '[environments.dev]\nprofile = "d"\n[environments.live]\nafter = "dev"\nprofile = "l"\n'
+    (tmp_path / "gymops.toml").write_text(written, encoding="utf-8")
+    done = gymops(tmp_path, "init", "--ci", "github", "--json")
+    file = tmp_path / ".github" / "workflows" / "gymops.yml"
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"written": str(file)})
+    assert 'gymops promote "dev" "live"' in file.read_text(encoding="utf-8")
+    again = gymops(tmp_path, "init", "--ci", "github")
+    assert (again.returncode, "is not overwritten" in again.stderr) == (2, True)
+    assert gymops(tmp_path, "init", "--ci", "github", "--architecture", "titan-trakr").returncode == 2
