@@ -24,6 +24,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HEAVY = frozenset({"ecr"})
 """Services whose state holds the bodies of what was uploaded: saved when they are the ones addressed."""
+_GROWING = frozenset({"cloudwatch", "cloudwatch_logs"})
+"""Services whose state grows with every call of a function: not saved more often than every so many times as
+long as the last time took."""
+_REST = 10.0
 _READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"Estimate", b"Detect")
 _SETTLES_SECONDS = 30.0
 
@@ -37,6 +41,8 @@ class Saver:
         self._changed = 0.0
         self._seen: dict[str, str] = {}
         """Of each service, what was written last."""
+        self._again: dict[str, float] = {}
+        """When a growing one is looked at again."""
 
     def save(self, heavy: frozenset[str] = frozenset()) -> None:
         """Write every light service, and these heavy ones."""
@@ -45,14 +51,21 @@ class Saver:
             for service, state in app._build_persistence_save_dict().items():
                 if service in _HEAVY and service not in heavy:
                     continue
-                if (found := _state(state)) is None:
+                began = time.monotonic()
+                if began < self._again.get(service, 0.0):
                     continue
-                seen = _seen(found)
-                if seen is not None and seen == self._seen.get(service):
-                    continue
-                if _written(service, found) and seen is not None:
-                    self._seen[service] = seen
+                self._keep(service, state)
+                if service in _GROWING:
+                    now = time.monotonic()
+                    self._again[service] = now + _REST * (now - began)
             self._store.save()
+
+    def _keep(self, service: str, state: Callable[[], Any]) -> None:
+        if (found := _state(state)) is None:
+            return
+        seen = _seen(found)
+        if (seen is None or seen != self._seen.get(service)) and _written(service, found) and seen:
+            self._seen[service] = seen
 
     def around(self, app: App) -> App:
         """The same application, which saves before it answers."""
