@@ -53,6 +53,10 @@ PARTS = (
         "of RDS instances: jobs, recovery points, copies, restores, restore tests, plans and vault locks; no"
         " start window and no clash with RDS's own window, everything is kept warm",
     ),
+    Part(
+        "CloudWatch Logs of functions", Kind.REAL,
+        "what a function writes, in its log group, when the call has ended: all its lines have that time",
+    ),
     Part("Secrets Manager", Kind.REAL, "values and versions; a rotation runs its function's four steps"),
     Part("RDS Proxy", Kind.REAL, "its address forwards to the instance; no pooling, no pinning, no TLS"),
     Part("CloudFormation", Kind.REAL, "create, update, replace, roll back, change sets, exports, nesting"),

@@ -27,10 +27,10 @@ def guarded(calls: Calls) -> dict[str, Handlers]:
             "delete": _if_empty(there[_BUCKET]["delete"], calls),
         },
         _VAULT: {
-            **_locking(there[_VAULT], calls),
+            **_locking(_if_free(there[_VAULT], _vault_taken), calls),
             "delete": _if_no_points(there[_VAULT]["delete"], calls),
         },
-        _SECRET: _by_arn(there[_SECRET]),
+        _SECRET: _by_arn(_if_free(there[_SECRET], _secret_taken)),
         _SUBNET: _with_its_block(there[_SUBNET]),
     }
 
@@ -51,6 +51,28 @@ def _if_empty(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
         return original(physical_id, props)
 
     return delete
+
+
+def _if_free(handlers: Handlers, taken: Callable[[dict[str, Any]], str]) -> Handlers:
+    """A name that is taken, as by what an earlier stack retained: the emulator would write over it."""
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        if name := taken(props):
+            raise Fault("AlreadyExists", f"{name} already exists", 409)
+        return handlers["create"](logical_id, props, stack)
+
+    return {**handlers, "create": create}
+
+
+def _vault_taken(props: dict[str, Any]) -> str:
+    name = str(props.get("BackupVaultName") or "")
+    return name if name in ministack.service("backup")._vaults else ""
+
+
+def _secret_taken(props: dict[str, Any]) -> str:
+    """One that is scheduled for deletion holds its name too."""
+    name = str(props.get("Name") or "")
+    return name if name in ministack.service("secretsmanager")._secrets else ""
 
 
 def _suspending(original: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
