@@ -14,8 +14,8 @@ from gymops.deploy.verbs.site import Site
 
 INSTANCE = "AWS::RDS::DBInstance"
 _CLUSTERS = frozenset({"AWS::RDS::DBCluster", "AWS::DocDB::DBCluster", "AWS::Neptune::DBCluster"})
-# A new stack cannot take them over: CloudFormation's ImportExistingResources needs names without Ref or Sub, and
-# never takes a secret or a key, whose identifiers AWS makes.
+# A new stack cannot take them over: CloudFormation's ImportExistingResources needs names without Ref or Sub,
+# and never takes a secret or a key, whose identifiers AWS makes.
 _NEXT = {
     "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --force-delete-without-recovery"
     " --secret-id {id}",
