@@ -33,8 +33,20 @@ LATER: Mapping[str, str] = {
 }
 """What a deploy gives to a stack, and no file of parameters can hold."""
 
+BROUGHT: Mapping[str, str] = {
+    "AppName": "app",
+    "CodeBucket": "releases",
+    "CodeKey": "artefacts/0/app.zip",
+    "LayerKey": "artefacts/0/layer.zip",
+    "Runtime": "python3.12",
+    "Handler": "app.handler",
+    "Architecture": "arm64",
+    "LiveVersion": "1",
+}
+"""What a release gives to a template that has no default for it."""
+
 REGION = "us-east-1"
-"""What a single file is checked for: every type exists there."""
+"""What is checked for where no region is named: every type exists there."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,9 @@ def lint_architecture(
             if not stack.wanted(given):
                 continue
             known = given if stack.name == "app" else _only(given, template)
-            values[name] = complete(template, {**_only(LATER, template), **known}, whose=name)
-        yield lint(template, values, region=stack.region, name=stack.name)
+            brought = _open({**BROUGHT, "Environment": name}, template)
+            values[name] = complete(template, {**brought, **_only(LATER, template), **known}, whose=name)
+        yield lint(template, values, region=stack.region or REGION, name=stack.name)
 
 
 def lint_file(file: Path) -> Linted:
@@ -149,6 +162,12 @@ def lint(
 
 def _only(values: Mapping[str, str], template: Template) -> dict[str, str]:
     return {name: value for name, value in values.items() if name in template.parameters}
+
+
+def _open(values: Mapping[str, str], template: Template) -> dict[str, str]:
+    """Those that the template declares without a default."""
+    declared = template.parameters
+    return {name: values[name] for name in values if "Default" not in declared.get(name, {"Default": ""})}
 
 
 def _place(template: Template, path: Steps) -> tuple[str, int, str]:
