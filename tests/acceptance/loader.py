@@ -25,6 +25,8 @@ class Loader:
         self._new = new
         self._stop = threading.Event()
         self._one = threading.Lock()
+        self._workout: str | None = None
+        """The one that is in progress."""
         self.asked = 0
         self.failed: list[str] = []
         self.acknowledged: list[str] = []
@@ -64,13 +66,14 @@ class Loader:
             self.releases.append(release)
 
     def _log(self, somebody: Signed) -> None:
-        event, workout = str(uuid.uuid4()), str(uuid.uuid4())
-        answer = somebody.post(
-            "/api/events",
-            {"event_id": event, "event_type": "WorkoutStarted", "payload": {"workout_id": workout}},
-        )
+        event, begins = str(uuid.uuid4()), self._workout is None
+        workout = self._workout or str(uuid.uuid4())
+        kind = "WorkoutStarted" if begins else "WorkoutDiscarded"
+        body = {"event_id": event, "event_type": kind, "payload": {"workout_id": workout}}
+        answer = somebody.post("/api/events", body)
         if answer.status == 201:
             self.acknowledged.append(event)
+            self._workout = workout if begins else None
         self._count(None if answer.status == 201 else _told(event, answer))
 
     def _count(self, failure: str | None) -> None:
