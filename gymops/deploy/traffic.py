@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ SLOW = 2.0
 SLOW_BY = 0.25
 _ENOUGH = 5
 """Answers of each version before they are compared."""
+_LOOKS = 100
+"""Looks after which a step ends without enough answers."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +174,11 @@ def _watch(
     every: float,
     seen: Watched,
 ) -> None:
-    """Look at least once, and until the time is up."""
+    """Look at least once, and until the time is up and there is enough to tell by; not for ever, as a small
+    share may bring nobody to the new version.
+    """
     end = clock.monotonic() + seconds
-    while True:
+    for look in itertools.count(1):
         for one in ask():
             seen.add(one)
         ringing = [name for name in alarms() if name not in rang]
@@ -184,9 +189,10 @@ def _watch(
                 f"{trouble}; version {old} serves again", hint="gymops logs shows what the version wrote"
             )
         left = end - clock.monotonic()
-        if left <= 0:
+        known = len(seen.seconds.get(new, ())) >= _ENOUGH or look >= _LOOKS
+        if left <= 0 and (known or not seconds):
             return
-        clock.sleep(min(every, left))
+        clock.sleep(min(every, left) if left > 0 else every)
 
 
 def _median(values: Sequence[float]) -> float:

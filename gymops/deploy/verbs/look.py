@@ -20,7 +20,7 @@ from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import dry_run
 from gymops.deploy.stack.status import ABSENT
 from gymops.deploy.template import Stack, Template, compose
-from gymops.deploy.verbs.promote import brought, tested
+from gymops.deploy.verbs.promote import begun, brought, tested
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, code_of, of_artefact
 from gymops.errors import ConfigError
@@ -229,7 +229,7 @@ def of_promotion(source: Site, target: Site) -> Wanted:
     Raises:
         NotTested: nothing could be promoted.
     """
-    return brought(source, tested(source, target), target.bucket() or _UNKNOWN_BUCKET)
+    return brought(source, tested(source, target, begun(target)), target.bucket() or _UNKNOWN_BUCKET)
 
 
 def diff(site: Site, wanted: Wanted, command: str) -> Difference:

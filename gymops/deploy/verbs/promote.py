@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
@@ -16,6 +17,8 @@ from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import Wanted, copy, of_release
 from gymops.errors import ConfigError, GateRefused
+
+VERB = "promote"
 
 _BROUGHT = ("Architecture", "ImageUri", "CodeBucket", "CodeKey", "LayerKey", "Runtime", "Handler")
 """The parameters that belong to the artefact; all others are each environment's own."""
@@ -29,8 +32,9 @@ class Tested:
     bucket: str
 
 
-def tested(source: Site, target: Site) -> Tested:
-    """What may be promoted: the last good release, if its smoke test passed and it is not too old.
+def tested(source: Site, target: Site, number: int | None) -> Tested:
+    """What may be promoted: the last good release, or the good one of this number, if its smoke test passed
+    and it is not too old.
 
     Raises:
         NotTested: there is none, or the one that runs is not good enough.
@@ -38,7 +42,9 @@ def tested(source: Site, target: Site) -> Tested:
     name, days = source.deployment.name, target.deployment.within_days
     hint = f"gymops deploy {name}, then promote again"
     bucket = source.bucket()
-    release = last_good(Ledger(source.objects(bucket), name).releases()) if bucket else None
+    releases = Ledger(source.objects(bucket), name).releases() if bucket else []
+    good = [one for one in releases if one.good and one.number == number]
+    release = last_good(releases) if number is None else next(iter(good), None)
     if bucket is None or release is None:
         raise NotTested(f"nothing was released to {name} yet", hint=hint)
     if not release.smoke or not all(one.get("good") for one in release.smoke):
@@ -56,9 +62,19 @@ def brought(source: Site, found: Tested, bucket: str) -> Wanted:
     """What a promotion brings: the release's artefact, as it will lie in this bucket, and its template."""
     was = of_release(found.release, source.files(found.bucket), source.deployment.parameters)
     parameters = {name: value for name, value in was.parameters.items() if name in _BROUGHT}
+    artefact = was.artefact
     if parameters.get("CodeBucket"):
         parameters["CodeBucket"] = bucket
-    return Wanted(was.artefact, was.code, was.template, parameters)
+        artefact = replace(artefact, uri=f"s3://{bucket}/{parameters['CodeKey']}")
+    return Wanted(artefact, was.code, was.template, parameters)
+
+
+def begun(target: Site) -> int | None:
+    """The release whose promotion was begun and not ended: that one goes on, whatever was released since."""
+    bucket, name = target.bucket(), target.deployment.name
+    left = Journal(target.objects(bucket), name, target.clock).unfinished() if bucket else None
+    found = left.request.parameters.get("source") if left and left.request.verb == VERB else None
+    return found if isinstance(found, int) else None
 
 
 def undrifted(source: Site) -> None:
@@ -102,7 +118,7 @@ def promote(
             f"{name} does not come after {after}",
             hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
         )
-    found = tested(source, target)
+    found = tested(source, target, begun(target))
     if digest not in (None, found.release.artefact.digest):  # approved was that one, and no other
         raise NotTested(
             f"{after} runs {found.release.artefact.digest}, and {digest} is to be promoted",
@@ -126,7 +142,7 @@ def promote(
     steps = Steps(target, bucket, wanted, facts)
     plan = steps.plan(lambda _: copy(wanted, there, here))
     request = Request(
-        verb="promote",
+        verb=VERB,
         command=f"gymops promote {source.deployment.name} {target.deployment.name}",
         who=target.who,
         parameters={**told(target, wanted), "source": found.release.number},

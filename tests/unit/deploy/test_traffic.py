@@ -90,6 +90,19 @@ def test_a_canary_waits_its_time_and_goes_on() -> None:
     assert clock.monotonic() == 300
 
 
+def test_a_step_is_not_over_before_there_is_enough_to_tell_by() -> None:
+    alias, clock = FakeAlias(), FakeClock()
+    run(alias, "Canary10Percent20Seconds", good("1"), good("2"), clock=clock)
+    assert clock.monotonic() == 40  # the fifth look, and the 20 seconds were three
+
+
+def test_a_share_that_brings_nobody_ends_all_the_same() -> None:
+    alias, clock = FakeAlias(), FakeClock()
+    run(alias, "Canary10Percent20Seconds", good("1"), clock=clock)
+    assert clock.monotonic() == 990
+    assert alias.version == "2"
+
+
 def test_linear_goes_step_by_step() -> None:
     alias, clock = FakeAlias(), FakeClock()
     run(alias, "Linear30PercentEvery1Minute", good("2"), clock=clock)

@@ -155,7 +155,8 @@ def test_promotion_is_of_the_same_bytes_and_template_with_the_target_s_parameter
 ) -> None:
     tested = release(staging, tmp_path, "one")
     done = promoted(staging, prod)
-    assert done.artefact == tested.artefact
+    assert done.artefact.digest == tested.artefact.digest
+    assert done.artefact.uri == tested.artefact.uri.replace("releases-staging", "releases-prod")
     assert (done.template, done.schema_after) == (tested.template, tested.schema_after)
     assert done.source
     assert (done.source.environment, done.source.number) == ("staging", 1)
@@ -163,6 +164,23 @@ def test_promotion_is_of_the_same_bytes_and_template_with_the_target_s_parameter
     assert (done.parameters["Environment"], done.parameters["CodeBucket"]) == ("prod", "releases-prod")
     assert prod.serves == staging.serves
     assert len(prod.snapshots) == 1  # before the schema, in a protected environment
+
+
+def test_a_promotion_that_was_killed_goes_on_whatever_was_released_since(
+    staging: World, prod: World, tmp_path: Path
+) -> None:
+    release(staging, tmp_path, "one")
+    prod.dies_at = (7, False)
+    with pytest.raises(Detached):
+        promoted(staging, prod)
+    prod.dies_at = None
+    release(staging, tmp_path, "two")
+    done = promoted(staging, prod)
+    assert done.source
+    assert done.source.number == 1
+    assert prod.serves == code(built(tmp_path, "one"))
+    assert promoted(staging, prod).source != done.source
+    assert prod.serves == code(built(tmp_path, "two"))
 
 
 def test_what_was_not_tested_is_not_promoted(staging: World, prod: World, tmp_path: Path) -> None:
