@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LONG ?= -n 2
+LONG ?= -n 3
 CHECKOV ?= .venv-checkov
 
 .PHONY: demo test browser registry test-long soak check style checkov bench picture tables page wheel lock clean

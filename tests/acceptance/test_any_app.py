@@ -23,7 +23,7 @@ from gymops.local.settings import load
 STAGING, PROD = "222222222222", "333333333333"
 PAGE = Path(__file__).parents[2] / "docs" / "any-app.md"
 _FILE = re.compile(r"^`(\S+)`\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
-LEASE = 15
+LEASE = 8
 START = f"""
 import sys
 from gymops.cli import main
