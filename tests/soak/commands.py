@@ -74,6 +74,15 @@ class Terminal:
             assert time.monotonic() < deadline, self.seen
             self._read(0.1)
 
+    def helped(self, timeout: float = 60) -> None:
+        """Wait until it has a process of its own at work."""
+        deadline = time.monotonic() + timeout
+        while not subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, check=False
+        ).stdout:
+            assert time.monotonic() < deadline, self.seen
+            self._read(0.02)
+
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._master, keys.encode())
