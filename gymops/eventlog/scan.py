@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -102,7 +105,7 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
     worker = context.Process(
         target=_work, args=(send, file, contents, middle, contents.high_mark), daemon=True
     )
-    worker.start()
+    _start_deaf(worker)
     send.close()
     try:
         first = _part(file, contents, before, middle, watch, lambda n: progress(2 * n), None)
@@ -136,6 +139,16 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
         last=max((t for t in (first.last, second.last) if t is not None), default=None),
         ambiguous_ids=first.ambiguous_ids + second.ambiguous_ids,
     )
+
+
+def _start_deaf(worker: BaseProcess) -> None:
+    """Start a process that Ctrl-C does not reach: a terminal sends it to both, and we end the other ourselves."""
+    resource_tracker.ensure_running()  # it would lift the block when it starts
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        worker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _work(send: Connection, file: SqliteFile, contents: Contents, after: int, upto: int) -> None:

@@ -96,7 +96,7 @@ class Terminal:
         while self._read(0.05):
             pass
         assert self.process.stdout
-        assert "Traceback" not in self.seen
+        assert "Traceback" not in self.seen, self.seen
         return self.process.returncode, self.process.stdout.read().decode()
 
     def _read(self, timeout: float) -> bool:
