@@ -142,7 +142,7 @@ def _halves(file: SqliteFile, contents: Contents, watch: int, progress: Progress
 
 
 def _start_deaf(worker: BaseProcess) -> None:
-    """Start a process that Ctrl-C does not reach: a terminal sends it to both, and we end the other ourselves."""
+    """Start a process that Ctrl-C does not reach; a terminal sends it to both, and we end that one."""
     resource_tracker.ensure_running()  # it would lift the block when it starts
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
