@@ -32,6 +32,8 @@ Lock.__init__.__kwdefaults__["seconds"] = {LEASE}.0
 main(sys.argv[1:])
 """
 """gymops, whose lock can be taken over sooner than after the usual minute."""
+_OFTEN = ("stack", "version", "traffic")
+"""The steps that are killed in the long tests; the others in the soak. In memory all are killed each time."""
 STEPS = ("artefact", "stack", "schema", "version", "smoke", "traffic", "settle", "record")
 
 
@@ -133,8 +135,10 @@ def test_it_is_released_taken_back_and_promoted(shop: Shop) -> None:
     assert shop.heard("prod", PROD) == {"shop": "prod", "says": "first"}
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(step, marks=pytest.mark.long if step in _OFTEN else pytest.mark.soak) for step in STEPS],
+)
 def test_killed_at_any_step_the_same_command_ends_with_one_release(shop: Shop, step: str) -> None:
     for attempt in range(5):
         shop.says(word := f"{step}{attempt}")
