@@ -33,13 +33,8 @@ too; 7 somebody else releases there; 8 detached, it goes on; 130 you said no."""
 
 @click.command("deploy", epilog=_EPILOG)
 @click.argument("environment", metavar="ENV")
-@click.option(
-    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
-)
-@click.option(
-    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
-    help="Let this resource be removed or replaced although it holds data.",
-)  # fmt: skip
+@releases.yes
+@releases.allow_replace
 @click.option("--break-glass", metavar="REASON", help="Deploy where only promotion is allowed; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context

@@ -21,13 +21,8 @@ Exit codes: 0 promoted; 4 it was not tested, or a gate refused; the others as of
 @click.command("promote", epilog=_EPILOG)
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option(
-    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
-)
-@click.option(
-    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
-    help="Let this resource be removed or replaced although it holds data.",
-)  # fmt: skip
+@releases.yes
+@releases.allow_replace
 @click.option("--approved-by", metavar="NAME", help="Who approved it (default: whoever runs this); recorded.")
 @click.option(
     "--accept-drift", metavar="REASON", help="Promote although FROM was changed by hand since; recorded."

@@ -21,6 +21,16 @@ Examples:
   gymops releases prod --json | jq '.releases[-1].artefact.digest'"""
 
 
+yes = click.option(
+    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
+)
+allow_replace = click.option(
+    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
+    help="Let this resource be removed or replaced although it holds data.",
+)  # fmt: skip
+"""What deploy, promote and rollback have in common."""
+
+
 @click.command("releases", epilog=_EPILOG)
 @click.argument("environment", metavar="ENV")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

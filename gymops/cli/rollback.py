@@ -21,13 +21,8 @@ Exit codes: 0 returned; 4 nothing to return to, or a gate refused; the others as
 @click.command("rollback", epilog=_EPILOG)
 @click.argument("environment", metavar="ENV")
 @click.argument("number", metavar="[RELEASE]", type=click.IntRange(1), required=False)
-@click.option(
-    "--yes", is_flag=True, help="Answer plain questions with yes; no answer where data could be lost."
-)
-@click.option(
-    "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
-    help="Let this resource be removed or replaced although it holds data.",
-)  # fmt: skip
+@releases.yes
+@releases.allow_replace
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(

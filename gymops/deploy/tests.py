@@ -13,7 +13,7 @@ from gymops.config import App
 from gymops.errors import ConfigError, GymopsError
 
 
-class TestsFailed(GymopsError):
+class FailingTests(GymopsError):
     """The app's tests failed; nothing was released."""
 
     code: ClassVar[str] = "tests"
@@ -23,7 +23,7 @@ def passed(app: App, tell: Callable[[str], None]) -> dict[str, Any] | None:
     """Run the app's test command in its folder, its output on stderr; None if it has none.
 
     Raises:
-        TestsFailed: it ended with another exit code than 0.
+        FailingTests: it ended with another exit code than 0.
         ConfigError: it cannot be started.
     """
     if not app.test:
@@ -38,7 +38,7 @@ def passed(app: App, tell: Callable[[str], None]) -> dict[str, Any] | None:
             f"{command}: cannot be started: {error.strerror}", hint="change `test` of [app] in gymops.toml"
         ) from None
     if done.returncode:
-        raise TestsFailed(
+        raise FailingTests(
             f"{command} ended with {done.returncode}", hint="mend it, or the test; nothing was released"
         )
     return {"command": command, "seconds": round(time.monotonic() - began, 1)}

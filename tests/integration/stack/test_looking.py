@@ -17,8 +17,8 @@ from gymops.deploy.verbs.attach import attach
 from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.look import diff, of_build, status
 from gymops.deploy.verbs.run import foundation
-from tests.integration.local.conftest import Aws
 from tests.integration.stack.conftest import Desk, queue, topic
+from tests.local_aws import Aws
 from tests.unit.deploy.verbs.world import built
 
 _READING = ("Describe", "Get", "List", "Head")
