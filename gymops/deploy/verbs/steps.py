@@ -9,20 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gymops.deploy import smoke, traffic
-from gymops.deploy.release.ledger import Ledger, Release, Source
+from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Plan, Step
-from gymops.deploy.release.records import shown
-from gymops.deploy.stack.port import StackTarget
-from gymops.deploy.stack.preview import Preview
-from gymops.deploy.stack.stacks import Deployed
-from gymops.deploy.stack.waiting import drain
-from gymops.deploy.template import Stack, Template, compose
-from gymops.deploy.verbs import snapshots
-from gymops.deploy.verbs.failures import Declined, NothingToReturnTo, WorkFailed
+from gymops.deploy.template import Stack, compose
+from gymops.deploy.verbs import recording, schema
+from gymops.deploy.verbs.app import App
+from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.site import Site
-from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, template_key
-from gymops.errors import GymopsError
+from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted
 
 _ASKED_AT_ONCE = 3
 """Times each path is asked for, each time the traffic is looked at."""
@@ -38,6 +33,7 @@ class Steps:
         self._facts = facts
         """What the record says beside what the steps find: verb, who approved, commit, source, ..."""
         self._deployment = site.deployment
+        self._app = App(site, bucket)
         self.operation: Callable[[], Operation] | None = None
         """The operation as it is written down; set when it begins."""
 
@@ -84,9 +80,9 @@ class Steps:
 
         Its answer says whether the code of then accepts the schema of now.
         """
-        function, alias = self._function()
+        function, alias = self._app.function()
         functions = self._site.functions
-        if version is None or not self._published(function, version):
+        if version is None or not self._app.published(function, version, self._wanted.code):
             return None
         asked = smoke.ask_all(
             lambda event: functions.invoke(function, event, version), self._deployment.smoke
@@ -104,38 +100,19 @@ class Steps:
 
     def stack(self, context: Context) -> dict[str, Any]:
         """Bring the application's stack to what is wanted; the alias stays at the version that serves."""
-        serving = self._serving()
-        done = self._deploy(
+        serving = self._app.serving()
+        done = self._app.change(
             self._wanted.template, {**self._wanted.parameters, LIVE_VERSION: serving}, context
         )
         return {"changed": done.changed, "change_set": done.change_set or None, "serving": serving or None}
 
     def schema(self, context: Context) -> dict[str, Any] | None:
-        """Expand the schema by the release's own one-shot function, directly on the instance."""
-        function = self._outputs().get("DatabaseFunctionName")
-        if not function:
-            return None
-        before = self._work(function, {"do": "schema-current"})
-        if before["pending"]:
-            self._snapshot(context)
-        after = self._work(function, {"do": "schema-upgrade", "phase": "expand"})
-        for revision in after["applied"]:
-            self._site.talk.say(f"schema revision {revision} applied")
-        accepts = before["accepts"]["highest"]
-        # A rollback leaves the database ahead of the code, by revisions that only add.
-        reached = accepts if before["newer"] else after["current"]
-        expected = self._facts.get("schema")
-        if expected and reached != expected:
-            raise WorkFailed(
-                f"the schema is at {reached}, and the release was tested with {expected}",
-                hint=f"bring {self._deployment.after} to the same revision, test there, promote again",
-            )
-        told = {"before": before["current"], "after": reached, "applied": after["applied"]}
-        return {**told, "accepts": accepts}
+        """Add to the schema what the release needs."""
+        return schema.expand(self._site, self._app, context, self._facts.get("schema"))
 
     def version(self, context: Context) -> str:
         """Publish what the function runs now; the running digest is read back."""
-        function, _ = self._function()
+        function, _ = self._app.function()
         if back := context.results.get("alias"):
             return str(back)
         version = self._site.functions.publish(function, self._wanted.code)
@@ -144,7 +121,7 @@ class Steps:
 
     def smoke(self, context: Context) -> list[dict[str, Any]]:
         """Ask the version by its number; nobody else reaches it."""
-        function, _ = self._function()
+        function, _ = self._app.function()
         version = context.results["version"]
         paths = self._deployment.smoke
         asked = smoke.ask_all(lambda event: self._site.functions.invoke(function, event, version), paths)
@@ -154,7 +131,7 @@ class Steps:
 
     def traffic(self, context: Context) -> dict[str, Any]:
         """Move the traffic, watching; it comes back by itself at the first sign of trouble."""
-        function, alias = self._function()
+        function, alias = self._app.function()
         live = _Live(self._site, function, alias, self._deployment.smoke)
         watched = traffic.Watched()
         for line in traffic.move(
@@ -172,7 +149,7 @@ class Steps:
     def settle(self, context: Context) -> dict[str, Any]:
         """Say in the stack which version serves, so that its next update leaves the alias there."""
         version = context.results["version"]
-        done = self._deploy(
+        done = self._app.change(
             self._wanted.template, {**self._wanted.parameters, LIVE_VERSION: version}, context
         )
         return {"changed": done.changed}
@@ -185,10 +162,10 @@ class Steps:
         before = self._facts.get("before")
         if not serving or before is None:
             return None  # the first release: there is nothing to return to, and nobody is served
-        function, alias = self._function()
+        function, alias = self._app.function()
         self._site.functions.serve(function, alias, serving)
         good: Wanted = before()
-        self._deploy(good.template, {**good.parameters, LIVE_VERSION: serving}, context)
+        self._app.change(good.template, {**good.parameters, LIVE_VERSION: serving}, context)
         self._site.talk.say(f"the stack is back at the release before; version {serving} serves")
         return None
 
@@ -196,7 +173,13 @@ class Steps:
         """Write the release down, as it ended."""
         if context.failure and context.failure.code == Declined.code:
             return None
-        release = self.ledger().append(self._release(context))
+        if self.operation is None:
+            raise AssertionError("a step outside of an operation")
+        found = self._app.found(self._deployment.architecture.stack("app"))
+        parameters = {**found, **self._wanted.parameters}
+        release = self.ledger().append(
+            recording.release(self._site, self.operation(), self._wanted, parameters, self._facts, context)
+        )
         self._site.talk.say(f"recorded as release {release.number} of {release.environment}")
         return release.number
 
@@ -204,150 +187,13 @@ class Steps:
         """The environment's releases."""
         return Ledger(self._site.objects(self._bucket), self._deployment.name)
 
-    def _release(self, context: Context) -> Release:
-        if self.operation is None:
-            raise AssertionError("a step outside of an operation")
-        operation, results = self.operation(), context.results
-        schema = results.get("schema") or {}
-        app = self._deployment.architecture.stack("app")
-        parameters = {**self._deployment.parameters, **self._found(app), **self._wanted.parameters}
-        known = {
-            name: value for name, value in parameters.items() if name in self._wanted.template.parameters
-        }
-        recorded = shown(known, _secret(self._wanted.template))
-        facts = self._facts
-        source: Source | None = facts.get("source")
-        return Release(
-            environment=self._deployment.name,
-            operation=context.operation,
-            verb=operation.request.verb,
-            outcome=operation.verdict,
-            who=operation.request.who,
-            artefact=self._wanted.artefact,
-            template=self._wanted.template_digest,
-            parameters=recorded,
-            withheld=tuple(sorted(set(known) - set(recorded))),
-            started=operation.started,
-            ended=self._site.clock.now(),
-            why=context.failure.message if context.failure else None,
-            approved_by=facts.get("approved_by"),
-            commit=facts.get("commit"),
-            dirty=bool(facts.get("dirty")),
-            schema_before=schema.get("before") or facts.get("schema_now"),
-            schema_after=schema.get("after") or facts.get("schema_now"),
-            accepts=schema.get("accepts") or facts.get("accepts"),
-            change_set=(results.get("stack") or {}).get("change_set"),
-            test=facts.get("test"),
-            smoke=tuple(results.get("smoke") or ()),
-            durations=operation.durations,
-            source=source,
-            break_glass=facts.get("break_glass"),
-            version=results.get("version"),
-        )
-
     def _around(self, stack: Stack) -> Step:
         def run(context: Context) -> dict[str, Any]:
             template = compose(stack.template)
-            done = self._deploy(template, {}, context, stack)
+            done = self._app.change(template, {}, context, stack)
             return {"changed": done.changed}
 
         return Step(f"stack-{stack.name}", run)
-
-    def _deploy(
-        self, template: Template, given: Mapping[str, str], context: Context, stack: Stack | None = None
-    ) -> Deployed:
-        one = stack or self._deployment.architecture.stack("app")
-        region = self._deployment.region_of(one)
-        target = StackTarget(
-            self._deployment.stack_name(one),
-            region,
-            template,
-            self._deployment.given(template, {**self._found(one), **given}),
-            tags={"gymops:environment": self._deployment.name},
-        )
-        files = self._site.files(self._bucket)
-
-        def upload(text: str) -> str:
-            from gymops.deploy.artefact import sha256
-
-            key = template_key(digest := sha256(text.encode()))
-            files.put(key, text.encode(), digest)
-            return files.url(key)
-
-        def confirm(preview: Preview) -> bool:
-            if not self._site.talk.confirm(preview):
-                raise Declined(
-                    f"{target.name} stays as it is", hint="nothing was changed; run it again when ready"
-                )
-            if preview.touched and not preview.create:
-                self._snapshot(context)
-            return True
-
-        upload(template.text)  # a release is returned to by the template it had
-        stacks = self._site.stacks(region, upload)
-        waiting = stacks.deploy(
-            target,
-            token=context.token,
-            confirm=confirm,
-            agree=self._site.talk.agree,
-            allowed=self._site.talk.allowed,
-        )
-        return drain(waiting, self._site.talk.progress)
-
-    def _found(self, stack: Stack) -> dict[str, str]:
-        """The outputs of the stacks that are made before it; a later one's win."""
-        found: dict[str, str] = {}
-        for one in self._deployment.stacks():
-            if one.name == stack.name:
-                break
-            found |= self._site.outputs(one.name)
-        return found
-
-    def _outputs(self) -> Mapping[str, str]:
-        return self._site.outputs("app")
-
-    def _function(self) -> tuple[str, str]:
-        """The function's name, and its alias's."""
-        outputs = self._outputs()
-        return outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
-
-    def _serving(self) -> str:
-        """The version that serves; empty before the first release."""
-        outputs = self._outputs()
-        if "FunctionAlias" not in outputs:
-            return ""
-        function, alias = self._function()
-        return self._site.functions.serving(function, alias)
-
-    def _published(self, function: str, version: str) -> bool:
-        try:
-            return self._site.functions.version(function, version).code == self._wanted.code
-        except GymopsError as error:
-            if error.unknown:
-                raise
-            return False
-
-    def _work(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
-        """Have one-shot work done; its errors are ours."""
-        done = self._site.functions.invoke(function, event)
-        found = done.answer if isinstance(done.answer, dict) else {}
-        error = found.get("error")
-        if done.failed or error or not found:
-            error = error or {"message": found.get("errorMessage") or "it did not answer"}
-            raise WorkFailed(
-                f"{event['do']}: {error['message']}",
-                hint=error.get("hint") or f"the log of {function} says more",
-            )
-        return found
-
-    def _snapshot(self, context: Context) -> None:
-        """Before what cannot be taken back, where the environment is protected."""
-        if self._deployment.parameters.get("Protection") != "true":
-            return
-        instance = self._outputs().get("DatabaseIdentifier")
-        if not instance:
-            return
-        snapshots.take(self._site, instance, f"{self._deployment.prefix}-before-{context.operation}")
 
 
 class _Live:
@@ -373,9 +219,3 @@ class _Live:
             return self._site.functions.invoke(self._function, event, self._alias)
 
         return smoke.ask_all(call, list(self._paths) * _ASKED_AT_ONCE)
-
-
-def _secret(template: Template) -> frozenset[str]:
-    """The parameters that no record may hold."""
-    declared = template.parameters.items()
-    return frozenset(name for name, one in declared if str(one.get("NoEcho", "")).lower() == "true")

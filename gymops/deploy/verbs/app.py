@@ -1,0 +1,135 @@
+"""The application of an environment: its stack, its function and alias, its one-shot work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gymops.deploy.release.plan import Context
+from gymops.deploy.stack.port import StackTarget
+from gymops.deploy.stack.preview import Preview
+from gymops.deploy.stack.stacks import Deployed
+from gymops.deploy.stack.waiting import drain
+from gymops.deploy.template import Stack, Template
+from gymops.deploy.verbs import snapshots
+from gymops.deploy.verbs.failures import Declined, WorkFailed
+from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.wanted import template_key
+from gymops.errors import GymopsError
+
+
+class App:
+    """What the steps of a release do things to."""
+
+    def __init__(self, site: Site, bucket: str) -> None:
+        self._site = site
+        self._bucket = bucket
+        self._deployment = site.deployment
+
+    def outputs(self) -> Mapping[str, str]:
+        """What its stack gives; empty before the first release."""
+        return self._site.outputs("app")
+
+    def function(self) -> tuple[str, str]:
+        """The function's name, and its alias's."""
+        outputs = self.outputs()
+        return outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
+
+    def serving(self) -> str:
+        """The version that serves; empty before the first release."""
+        outputs = self.outputs()
+        if "FunctionAlias" not in outputs:
+            return ""
+        function, alias = self.function()
+        return self._site.functions.serving(function, alias)
+
+    def published(self, function: str, version: str, code: str) -> bool:
+        """Whether a version is still there, and runs this code."""
+        try:
+            return self._site.functions.version(function, version).code == code
+        except GymopsError as error:
+            if error.unknown:
+                raise
+            return False
+
+    def found(self, stack: Stack) -> dict[str, str]:
+        """The outputs of the stacks that are made before one; a later one's win."""
+        found: dict[str, str] = {}
+        for one in self._deployment.stacks():
+            if one.name == stack.name:
+                break
+            found |= self._site.outputs(one.name)
+        return found
+
+    def change(
+        self, template: Template, given: Mapping[str, str], context: Context, stack: Stack | None = None
+    ) -> Deployed:
+        """Bring the application's stack, or another of the environment's, to a template and parameters.
+
+        Raises:
+            Declined: the person at the terminal said no.
+            GymopsError: it failed.
+        """
+        one = stack or self._deployment.architecture.stack("app")
+        region = self._deployment.region_of(one)
+        target = StackTarget(
+            self._deployment.stack_name(one),
+            region,
+            template,
+            self._deployment.given(template, {**self.found(one), **given}),
+            tags={"gymops:environment": self._deployment.name},
+        )
+        files = self._site.files(self._bucket)
+
+        def upload(text: str) -> str:
+            from gymops.deploy.artefact import sha256
+
+            key = template_key(digest := sha256(text.encode()))
+            files.put(key, text.encode(), digest)
+            return files.url(key)
+
+        def confirm(preview: Preview) -> bool:
+            if not self._site.talk.confirm(preview):
+                raise Declined(
+                    f"{target.name} stays as it is", hint="nothing was changed; run it again when ready"
+                )
+            if preview.touched and not preview.create:
+                self.snapshot(context)
+            return True
+
+        upload(template.text)  # a release is returned to by the template it had
+        stacks = self._site.stacks(region, upload)
+        waiting = stacks.deploy(
+            target,
+            token=context.token,
+            confirm=confirm,
+            agree=self._site.talk.agree,
+            allowed=self._site.talk.allowed,
+        )
+        return drain(waiting, self._site.talk.progress)
+
+    def work(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Have one-shot work done.
+
+        Raises:
+            WorkFailed: the work's own error, or no answer.
+        """
+        done = self._site.functions.invoke(function, event)
+        found = done.answer if isinstance(done.answer, dict) else {}
+        error = found.get("error")
+        if done.failed or error or not found:
+            error = error or {"message": found.get("errorMessage") or "it did not answer"}
+            raise WorkFailed(
+                f"{event['do']}: {error['message']}",
+                hint=error.get("hint") or f"the log of {function} says more",
+            )
+        return found
+
+    def snapshot(self, context: Context) -> None:
+        """Before what cannot be taken back, where the environment is protected."""
+        if self._deployment.parameters.get("Protection") != "true":
+            return
+        instance = self.outputs().get("DatabaseIdentifier")
+        if not instance:
+            return
+        snapshots.take(self._site, instance, f"{self._deployment.prefix}-before-{context.operation}")
