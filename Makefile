@@ -45,6 +45,7 @@ bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; AR
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
 	$(BIN)/python -m tests.benchmarks.store
 	$(BIN)/python -m tests.benchmarks.imports
+	$(BIN)/python -m tests.benchmarks.startup
 
 picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks import ratios
+
 MOST_RATIO = 1.5
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.imports", description=__doc__)
     parser.add_argument("--runs", type=int, default=15, help="fresh processes for each; medians are reported")
     runs = parser.parse_args(arguments).runs
-    load = os.getloadavg()[0]
+    load = ratios.load()
     for statement in _CANDIDATES.values():
         seconds(statement)  # its files are in the cache from now on
     measured: dict[str, list[float]] = {name: [] for name in _CANDIDATES}
@@ -65,19 +67,9 @@ def seconds(statement: str) -> float:
 
 def report(measured: dict[str, list[float]], load: float) -> str:
     """The figures as Markdown, and whether the goal was met."""
-    base = median(measured[LIBRARIES])
-    lines = ["| import | median ms | range | ratio |", "|---|---|---|---|"]
-    for name, runs in measured.items():
-        milliseconds = [1000 * one for one in runs]
-        lines.append(
-            f"| {name} | {median(milliseconds):.0f} | {min(milliseconds):.0f}-{max(milliseconds):.0f} |"
-            f" {median(runs) / base:.2f} |"
-        )
-    ratio = median(measured[HANDLER]) / base
-    verdict = "met" if ratio <= MOST_RATIO else "NOT met"
-    lines += ["", f"- {verdict}: at most {MOST_RATIO} x {LIBRARIES} ({ratio:.2f} x)"]
-    lines += ["", f"Load average before: {load:.1f}."]
-    return "\n".join(lines)
+    ratio = median(measured[HANDLER]) / median(measured[LIBRARIES])
+    lines = [*ratios.table("import", measured, LIBRARIES), "", ratios.goal(ratio, MOST_RATIO, LIBRARIES)]
+    return "\n".join([*lines, "", ratios.told(load)])
 
 
 if __name__ == "__main__":

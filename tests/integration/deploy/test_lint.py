@@ -224,12 +224,3 @@ def test_a_type_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
     done = gymops(tmp_path, "lint", "t.yaml")
     assert (done.returncode, done.stderr) == (3, "")
     assert "t.yaml:3: E3006 A: Resource type 'AWS::No::Such' does not exist" in done.stdout
-
-
-def test_help_imports_nothing_heavy() -> None:
-    script = "import sys; from gymops.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    script += "print('heavy:', [m for m in ('yaml', 'cfnlint', 'gymops.deploy') if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert "heavy: []" in done.stdout
