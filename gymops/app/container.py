@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,7 +15,7 @@ from gymops.app.logs import RequestLog
 from gymops.app.main import create_app
 from gymops.app.metrics import Metrics
 from gymops.app.routes.services import Understand
-from gymops.app.secret import Secrets
+from gymops.app.secret import Kept, Secrets
 from gymops.app.settings import AppSettings
 from gymops.app.store import Store
 from gymops.app.voice import Context, Missed, Outcome
@@ -42,6 +41,7 @@ VARIABLES: dict[str, str] = {
     "GYMOPS_APP_PASSCODE_HASH_ARN": "the secret that holds GYMOPS_APP_PASSCODE_HASH",
     "GYMOPS_APP_SESSION_SECRET_ARN": "the secret that holds GYMOPS_APP_SESSION_SECRET, and the one before",
     "GYMOPS_APP_LLM_KEY_ARN": "the secret that holds GYMOPS_APP_LLM_KEY; read when first needed",
+    "GYMOPS_APP_SECRET_SECONDS": "how old a secret may get before it is read again (default: 60)",
     "GYMOPS_APP_METRICS": "on or off (default: on in Lambda, off elsewhere)",
     "GYMOPS_APP_METRICS_NAMESPACE": "the metrics' namespace (default: TitanTrakr)",
     "GYMOPS_APP_SERVICE": "the metrics' dimension Service (default: the function's name)",
@@ -77,12 +77,15 @@ def build(
         AwsError: a secret cannot be read.
     """
     clock = clock or SystemClock()
-    settings = AppSettings.from_environment(secret.filled(environ, secrets), bind=bind)
+    current = Kept(lambda: secret.current(environ, secrets, bind=bind), clock, secret.seconds(environ))
+    settings = current().settings
     url = database.provider(environ, secrets=secrets, tokens=tokens)
     store = _store(environ.get("GYMOPS_APP_DATABASE"), url, clock=clock, user=settings.user)
     metrics = Metrics.from_environment(environ, clock=clock)
     key = settings.session_secret.encode() if settings.session_secret else None
-    app: ASGIApp = create_app(store, settings, clock=clock, llm=_llm(environ, settings, secrets))
+    app: ASGIApp = create_app(
+        store, settings, clock=clock, llm=_llm(environ, settings, secrets, clock), current=current
+    )
     if path := environ.get("GYMOPS_APP_HEALTH_PATH"):
         app = _Alias(app, path, "/api/health")
     return Container(RequestLog(app, clock=clock, metrics=metrics, user_key=key), store, metrics)
@@ -98,16 +101,16 @@ def _store(plain: str | None, url: UrlProvider, *, clock: Clock, user: str) -> S
     return PostgresStore(url, clock=clock)
 
 
-def _llm(environ: Mapping[str, str], settings: AppSettings, secrets: Secrets) -> Understand | None:
+def _llm(
+    environ: Mapping[str, str], settings: AppSettings, secrets: Secrets, clock: Clock
+) -> Understand | None:
     """Who is asked what the grammar misses; most people's first sentence is not, so its key is read late."""
     arn = environ.get("GYMOPS_APP_LLM_KEY_ARN")
     if settings.llm_provider is None or not (arn or settings.llm_key):
         return None
     provider = settings.llm_provider
 
-    @cache
-    def key() -> str:
-        return settings.llm_key or secrets.read(arn or "")
+    key = Kept(lambda: settings.llm_key or secrets.read(arn or ""), clock, secret.seconds(environ))
 
     def understand(transcript: str, context: Context) -> Outcome:
         from gymops.app.voice.llm import ask

@@ -25,6 +25,7 @@ from gymops.app.headers import SecurityHeaders
 from gymops.app.limits import BodyLimit, RateLimit
 from gymops.app.routes import ROUTERS, documents
 from gymops.app.routes.services import Services, Understand
+from gymops.app.secret import Current
 from gymops.app.settings import AppSettings
 from gymops.app.store import Store
 from gymops.app.voice.processor import process
@@ -50,12 +51,13 @@ def create_app(
     llm: Understand | None = None,
     new_id: Callable[[], str] = _random_id,
     fetch: Callable[[str], bytes] | None = None,
+    current: Callable[[], Current] | None = None,
     static: Path = STATIC,
 ) -> FastAPI:
     """The app on a store.
 
-    ``llm`` is asked what the grammar misses, ``fetch`` gets the issuer's keys. There is no lifespan: the
-    store belongs to the caller.
+    ``llm`` is asked what the grammar misses, ``fetch`` gets the issuer's keys, ``current`` the settings with
+    secrets as they are now. There is no lifespan: the store belongs to the caller.
     """
     app = FastAPI(
         title="Titan Trakr",
@@ -71,7 +73,7 @@ def create_app(
     app.state.services = Services(
         store=store,
         settings=settings,
-        authenticator=Authenticator(settings, clock, fetch),
+        authenticator=Authenticator(settings, clock, fetch, current),
         understand=partial(process, llm=llm),
         voice_limit=RateLimit(
             clock, per_minute=settings.voice_per_minute, burst=max(10, settings.voice_per_minute // 3)

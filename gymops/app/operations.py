@@ -19,7 +19,7 @@ from gymops.app.secret import Secrets
 from gymops.aws import secrets as manager
 from gymops.aws import tokens as signer
 from gymops.clock import Clock, SystemClock, ticks
-from gymops.errors import ConfigError, GateRefused, GymopsError
+from gymops.errors import ConfigError, GateRefused, GymopsError, LockHeld
 from gymops.pg import roles, schema
 from gymops.pg.connection import redact
 from gymops.pg.failures import DatabaseError, Kind
@@ -27,8 +27,12 @@ from gymops.pg.revisions import Revision
 
 _PHASES = ("expand", "contract")
 
-_PATIENCE, _PAUSE = 120.0, 2.0
-"""Seconds: for how long an upgrade that gave way to others is tried again, and how long it stands aside."""
+_TRIES, _PAUSE = 18, 2.0
+"""How often an upgrade that gave way to others is tried, and for how many seconds it stands aside: two
+minutes in all."""
+
+_TURN = 600.0
+"""Seconds that another upgrade is waited for: a release that is gone on with finds its own at work."""
 
 _log = logging.getLogger("gymops.app")
 
@@ -150,24 +154,29 @@ def _refuse_if_needed(wanted: Sequence[Revision], targets: Sequence[str]) -> Non
 
 
 def _apply(url: str, clock: Clock, last: str) -> None:
-    """Upgrade; a revision that gave way to somebody's lock is tried again for a while.
+    """Upgrade, after another upgrade has ended; a revision that gave way to somebody's lock is tried again.
 
     Raises:
+        LockHeld: the other one does not end.
         DatabaseError: it gave way to the end, or failed otherwise; it left no trace.
     """
-    gave_way: DatabaseError | None = None
-    for _ in ticks(clock, timeout=_PATIENCE, interval=_PAUSE):
+    last_error: GymopsError | None = None
+    gave_way = 0
+    for _ in ticks(clock, timeout=_TURN, interval=_PAUSE):
         try:
             schema.upgrade(url, clock=clock, to=last)
+        except LockHeld as error:
+            last_error = error
+            _log.warning("waiting: %s", error.message)
         except DatabaseError as error:
-            if error.kind is not Kind.LOCK_TIMEOUT:
+            last_error, gave_way = error, gave_way + 1
+            if error.kind is not Kind.LOCK_TIMEOUT or gave_way == _TRIES:
                 raise
-            gave_way = error
             _log.warning("gave way: %s", error.message)
         else:
             return
-    if gave_way:
-        raise gave_way
+    if last_error:
+        raise last_error
 
 
 def _digest(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001

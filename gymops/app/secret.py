@@ -1,22 +1,32 @@
-"""What does not belong in the environment: read from Secrets Manager when first needed, then kept."""
+"""What does not belong in the environment: read from Secrets Manager when first needed, kept for a while."""
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from psycopg.conninfo import make_conninfo
 
-from gymops.errors import ConfigError
+from gymops.app.settings import AppSettings
+from gymops.clock import Clock
+from gymops.errors import ConfigError, GymopsError
 from gymops.pg.conninfo import parse
 
 _IN_SECRETS = ("GYMOPS_APP_PASSCODE", "GYMOPS_APP_PASSCODE_HASH", "GYMOPS_APP_SESSION_SECRET")
 _ROTATED = "GYMOPS_APP_SESSION_SECRET"
+SECONDS = 60.0
+"""How old a secret may get before it is read again, where the settings do not say."""
 
 _ENGINES = frozenset({"postgres", "aurora-postgresql"})
 _LOOPBACK = ("localhost", "127.", "::1", "/", "@")
+
+T = TypeVar("T")
+
+_log = logging.getLogger("gymops.app")
 
 
 class Secrets(Protocol):
@@ -25,8 +35,64 @@ class Secrets(Protocol):
     def read(self, arn: str, /) -> str:
         """The text under this ARN."""
 
-    def read_previous(self, arn: str, /) -> str | None:
-        """What it was before its last rotation."""
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
+        """The text of ``AWSPREVIOUS``, before the last rotation, or of ``AWSPENDING``, after the next."""
+
+
+class Kept(Generic[T]):
+    """What was read, and is read again when it is asked for later than that; if that fails the old goes on.
+
+    A Lambda stands still between two requests, so a thread of its own could not keep it fresh.
+    """
+
+    def __init__(self, read: Callable[[], T], clock: Clock, seconds: float) -> None:
+        self._read = read
+        self._clock = clock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._held: tuple[T, float, float] | None = None
+
+    def __call__(self) -> T:
+        """It; the first reading may fail.
+
+        Raises:
+            AwsError: a secret cannot be read.
+            ConfigError: it is not what is needed.
+        """
+        if self._held is None:
+            with self._lock:
+                if self._held is None:
+                    self._held = (self._read(), *self._now())
+        elif self._old(self._held) and self._lock.acquire(blocking=False):  # others need not wait for one
+            try:
+                self._held = self._again(self._held)
+            finally:
+                self._lock.release()
+        return self._held[0]
+
+    def _again(self, held: tuple[T, float, float]) -> tuple[T, float, float]:
+        asked = self._now()
+        try:
+            return (self._read(), *asked)
+        except GymopsError as error:
+            _log.warning("secrets are not read again, the old ones go on: %s", error.message)
+            return (held[0], *asked)
+
+    def _old(self, held: tuple[T, float, float]) -> bool:
+        """By either clock: the one may stand still with the machine, and the other be set."""
+        monotonic, wall = self._now()
+        return max(monotonic - held[1], wall - held[2]) >= self._seconds
+
+    def _now(self) -> tuple[float, float]:
+        return self._clock.monotonic(), self._clock.now().timestamp()
+
+
+@dataclass(frozen=True)
+class Current:
+    """The settings with their secrets, and why those that wait to take their place could not."""
+
+    settings: AppSettings
+    problem: str | None = None
 
 
 class DatabaseUrl:
@@ -76,9 +142,44 @@ def filled(environ: Mapping[str, str], secrets: Secrets) -> dict[str, str]:
             if environ.get(name):
                 raise ConfigError(f"{name} and {name}_ARN are both set", hint="keep one")
             values[name] = secrets.read(arn)
-            if name == _ROTATED and (previous := secrets.read_previous(arn)):
+            if name == _ROTATED and (previous := secrets.read_stage(arn, "AWSPREVIOUS")):
                 values[f"{name}_PREVIOUS"] = previous
     return values
+
+
+def current(environ: Mapping[str, str], secrets: Secrets, *, bind: str | None = None) -> Current:
+    """The settings as the secrets are now; what is to sign next is accepted already.
+
+    So a rotation can see every process know the next value before the first of them signs with it.
+
+    Raises:
+        AwsError: a secret cannot be read.
+        ConfigError: a setting is missing or wrong; not those that are pending.
+    """
+    values = filled(environ, secrets)
+    arns = {name: environ.get(f"{name}_ARN") for name in _IN_SECRETS}
+    waiting = {name: secrets.read_stage(arn, "AWSPENDING") for name, arn in arns.items() if arn}
+    pending = {name: text for name, text in waiting.items() if text is not None}
+    try:
+        AppSettings.from_environment({**values, **pending}, bind=bind)
+    except ConfigError as error:
+        problem = f"what is pending cannot be used: {error.message}"
+        return Current(AppSettings.from_environment(values, bind=bind), problem)
+    if _ROTATED in pending:
+        values[f"{_ROTATED}_NEXT"] = pending[_ROTATED]
+    return Current(AppSettings.from_environment(values, bind=bind))
+
+
+def seconds(environ: Mapping[str, str]) -> float:
+    """How old a secret may get.
+
+    Raises:
+        ConfigError: it is no number of seconds.
+    """
+    text = environ.get("GYMOPS_APP_SECRET_SECONDS") or str(int(SECONDS))
+    if not text.isdecimal() or not 1 <= int(text) <= 3600:
+        raise ConfigError(f"GYMOPS_APP_SECRET_SECONDS is {text!r}", hint="give a number from 1 to 3600")
+    return float(text)
 
 
 def connection_string(text: str, **instead: str | None) -> str:

@@ -20,6 +20,7 @@ VARIABLES: dict[str, str] = {
     "GYMOPS_APP_PASSCODE_HASH": "the same as `python -m gymops.app.auth.passcode` prints it, in its stead",
     "GYMOPS_APP_SESSION_SECRET": "signs the cookies of a passcode, 32 characters or more",
     "GYMOPS_APP_SESSION_SECRET_PREVIOUS": "the value before the last rotation, still accepted",
+    "GYMOPS_APP_SESSION_SECRET_NEXT": "what a rotation that is under way will sign with, accepted already",
     "GYMOPS_APP_SESSION_DAYS": "how long a cookie is good for (default: 30)",
     "GYMOPS_APP_JWT_ISSUER": "an https URL: tokens of this issuer are let in, each user by its sub",
     "GYMOPS_APP_JWT_AUDIENCE": "what such a token must be meant for",
@@ -61,6 +62,7 @@ class AppSettings:
     passcode_hash: str | None = field(default=None, repr=False)
     session_secret: str | None = field(default=None, repr=False)
     session_secret_previous: str | None = field(default=None, repr=False)
+    session_secret_next: str | None = field(default=None, repr=False)
     session_days: int = 30
     jwt: JwtSettings | None = None
     origins: tuple[str, ...] = ()
@@ -98,6 +100,7 @@ class AppSettings:
         for name, secret in (
             ("SESSION_SECRET", self.session_secret or ""),
             ("SESSION_SECRET_PREVIOUS", self.session_secret_previous),
+            ("SESSION_SECRET_NEXT", self.session_secret_next),
         ):
             if secret is not None and len(secret) < 32:
                 raise ConfigError(
@@ -139,6 +142,7 @@ class AppSettings:
             passcode_hash=given.get("passcode_hash"),
             session_secret=given.get("session_secret"),
             session_secret_previous=given.get("session_secret_previous"),
+            session_secret_next=given.get("session_secret_next"),
             session_days=_number(given, "session_days", 30, most=366),
             jwt=_jwt(given),
             origins=_origins(given.get("origins", "")),

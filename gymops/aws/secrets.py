@@ -53,14 +53,14 @@ def read(arn: str) -> str:
     return _read(Reference.parse(arn))
 
 
-def read_previous(arn: str) -> str | None:
-    """The text the secret had before its last rotation, if it ever had another.
+def read_stage(arn: str, stage: str) -> str | None:
+    """The text of ``AWSPREVIOUS`` (before the last rotation) or of ``AWSPENDING``; None if there is none.
 
     Raises:
         AwsError, ConfigError: as ``read``.
     """
     try:
-        return _read(Reference.parse(arn), stage="AWSPREVIOUS")
+        return _read(Reference.parse(arn), stage)
     except AwsError as error:
         if error.reason == "ResourceNotFoundException":
             return None

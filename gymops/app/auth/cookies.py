@@ -1,7 +1,7 @@
 """The owner's session: a cookie that says until when it is good, signed with HMAC-SHA256.
 
 Nothing is stored on the server. A changed passcode ends every session; a rotated secret ends none, as
-long as the previous value is still given.
+long as the previous value is still given, and the next one is before anybody signs with it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ class Cookies:
     """Makes and reads cookies."""
 
     def __init__(self, settings: AppSettings, clock: Clock) -> None:
-        secrets = [one for one in (settings.session_secret, settings.session_secret_previous) if one]
+        signing = (settings.session_secret, settings.session_secret_next, settings.session_secret_previous)
         passcode = settings.passcode or settings.passcode_hash or ""
         self._keys = [
-            hmac.digest(one.encode(), b"gymops session 1\0" + passcode.encode(), "sha256") for one in secrets
+            hmac.digest(one.encode(), b"gymops session 1\0" + passcode.encode(), "sha256")
+            for one in signing
+            if one
         ]
+        self._fresh = 2 if settings.session_secret_next else 1
         self._clock = clock
         self.seconds = settings.session_days * 86_400
 
@@ -56,7 +59,8 @@ class Cookies:
         left = int(match[1]) - self._clock.now().timestamp()
         if not any(valid) or left <= 0:
             return None
-        return Session(_decode(match[2]).decode(), stale=not valid[0] or left < self.seconds / 2)
+        stale = not any(valid[: self._fresh]) or left < self.seconds / 2
+        return Session(_decode(match[2]).decode(), stale)
 
 
 def _sign(key: bytes, body: str) -> str:

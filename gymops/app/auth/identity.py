@@ -15,6 +15,7 @@ from gymops.app.auth.cookies import NAME, Cookies
 from gymops.app.auth.tokens import BadToken, KeysUnavailable, Tokens
 from gymops.app.limits import RateLimit
 from gymops.app.problems import Problem, too_many, unavailable
+from gymops.app.secret import Current
 from gymops.app.settings import AppSettings
 from gymops.clock import Clock
 
@@ -36,19 +37,54 @@ class Identity:
     """The cookie is good, and it is time for a new one."""
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What follows from the secrets."""
+
+    settings: AppSettings
+    cookies: Cookies | None
+    matches: Callable[[str], bool] | None
+
+    @classmethod
+    def of(cls, settings: AppSettings, clock: Clock) -> _Means:
+        cookies = Cookies(settings, clock) if settings.by_passcode else None
+        return cls(settings, cookies, _checker(settings))
+
+
 class Authenticator:
     """Lets in whom the settings name, and nobody else."""
 
     def __init__(
-        self, settings: AppSettings, clock: Clock, fetch: Callable[[str], bytes] | None = None
+        self,
+        settings: AppSettings,
+        clock: Clock,
+        fetch: Callable[[str], bytes] | None = None,
+        current: Callable[[], Current] | None = None,
     ) -> None:
         self._settings = settings
+        self._clock = clock
+        self._current = current or (lambda: Current(settings))
         self._tokens = Tokens(settings.jwt, clock, fetch) if settings.jwt else None
-        self.cookies = Cookies(settings, clock) if settings.by_passcode else None
-        self._matches = _checker(settings)
+        self._means = _Means.of(settings, clock)
         # One address tries a few times; many addresses together not much more often.
         self._tries = RateLimit(clock, per_minute=4, burst=8)
         self._all_tries = RateLimit(clock, per_minute=30, burst=60)
+
+    @property
+    def cookies(self) -> Cookies | None:
+        """What makes cookies and reads them, by the secrets as they are now."""
+        return self._by_secrets().cookies
+
+    @property
+    def problem(self) -> str | None:
+        """Why the secrets that wait to be used could not be."""
+        return self._current().problem
+
+    def _by_secrets(self) -> _Means:
+        settings = self._current().settings
+        if settings != self._means.settings:
+            self._means = _Means.of(settings, self._clock)
+        return self._means
 
     def identify(self, request: Request) -> Identity:
         """The user of a request.
@@ -61,7 +97,8 @@ class Authenticator:
         token = _bearer(request)
         if token is not None and self._tokens:
             return Identity(self._user_of(token, self._tokens), "jwt")
-        session = self.cookies.read(request.cookies.get(NAME, "")) if self.cookies else None
+        cookies = self.cookies
+        session = cookies.read(request.cookies.get(NAME, "")) if cookies else None
         if session is None or session.user != self._settings.user:
             raise self._unknown("sign in first")
         return Identity(session.user, "passcode", session.stale)
@@ -72,14 +109,15 @@ class Authenticator:
         Raises:
             Problem: the passcode is wrong, was tried too often, or there is none.
         """
-        if self._matches is None or self.cookies is None:
+        means = self._by_secrets()
+        if means.matches is None or means.cookies is None:
             raise Problem(404, "no_passcode", "there is no passcode here")
         wait = self._tries.take(address) or self._all_tries.take("")
         if wait:
             raise too_many(wait, "the passcode was tried too often; wait a moment")
-        if len(given) > passcode.LONGEST or not self._matches(given):
+        if len(given) > passcode.LONGEST or not means.matches(given):
             raise self._unknown("this is not the passcode")
-        return self.cookies
+        return means.cookies
 
     def _user_of(self, token: str, tokens: Tokens) -> str:
         try:

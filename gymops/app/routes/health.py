@@ -21,14 +21,15 @@ async def health() -> JSONResponse:
 
 @router.get("/ready", responses={200: {"model": documents.Ready}})
 def ready(uses: Uses) -> JSONResponse:
-    """The database has a schema this code works on, and every event is folded; 503 until then."""
+    """The database has a schema this code works on, every event is folded, and secrets can be used."""
     found = uses.store.readiness()
+    problem = found.problem or uses.authenticator.problem
     document: dict[str, Any] = {
-        "ready": found.ready,
+        "ready": found.ready and not problem,
         "schema": {"revision": found.revision, "expected": found.expected},
         "projections": {"lag": found.lag},
     }
-    if not found.ready:
-        why = found.problem or "events are still being folded"
+    if not found.ready or problem:
+        why = problem or "events are still being folded"
         raise Problem(503, "not_ready", why, headers={"Retry-After": "2"}, more=document)
     return JSONResponse(document)

@@ -47,7 +47,7 @@ class Secrets:
     def read(self, arn: str, /) -> str:
         return str(self._manager.get_secret_value(SecretId=arn)["SecretString"])
 
-    def read_previous(self, arn: str, /) -> str | None:
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
         raise AssertionError(arn)
 
 

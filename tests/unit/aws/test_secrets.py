@@ -64,10 +64,10 @@ def test_a_secret_that_was_never_rotated_has_no_previous_text(manager: Stubber) 
     answers(manager, "before", VersionStage="AWSPREVIOUS")
     manager.add_client_error("get_secret_value", "ResourceNotFoundException", "no such stage")
     manager.add_client_error("get_secret_value", "AccessDeniedException", "not allowed")
-    assert secrets.read_previous(ARN) == "before"
-    assert secrets.read_previous(ARN) is None
+    assert secrets.read_stage(ARN, "AWSPREVIOUS") == "before"
+    assert secrets.read_stage(ARN, "AWSPREVIOUS") is None
     with pytest.raises(AwsError):
-        secrets.read_previous(ARN)
+        secrets.read_stage(ARN, "AWSPREVIOUS")
 
 
 @pytest.mark.parametrize("text", ['{"other": "s3cret"}', '{"signing": 5}', "s3cret", "[]"])

@@ -43,8 +43,8 @@ class FakeSecrets:
         self.reads.append(arn)
         return self.texts[arn]
 
-    def read_previous(self, arn: str, /) -> str | None:
-        return self.texts.get(f"{arn} before")
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
+        return self.texts.get(f"{arn} {stage}")
 
 
 class Place:

@@ -20,6 +20,7 @@ from gymops.app.voice import llm as llm_module
 from gymops.aws.session import AwsError
 from gymops.errors import ConfigError
 from tests.unit.app.handler.lines import Client, Clock, written
+from tests.unit.clocks import FakeClock
 
 ARN = "arn:aws:secretsmanager:us-west-1:123456789012:secret"
 SIGNING = "0123456789abcdef0123456789abcdef"
@@ -43,8 +44,8 @@ class Secrets:
             raise AwsError(f"the secret {arn}: not there", reason="ResourceNotFoundException")
         return self.texts[arn]
 
-    def read_previous(self, arn: str, /) -> str | None:
-        return self.texts.get(f"{arn}_before")
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
+        return self.texts.get(f"{arn}_{stage}")
 
 
 def build(secrets: Secrets | None = None, /, **settings: str) -> Container:
@@ -57,7 +58,7 @@ def test_settings_are_filled_from_secrets() -> None:
         "GYMOPS_APP_SESSION_SECRET_ARN": f"{ARN}:signing",
         "GYMOPS_APP_UNIT": "lb",
     }
-    found = filled(given, Secrets(hash="scrypt$", signing="new", signing_before="old"))
+    found = filled(given, Secrets(hash="scrypt$", signing="new", signing_AWSPREVIOUS="old"))
     assert found["GYMOPS_APP_PASSCODE_HASH"] == "scrypt$"
     assert found["GYMOPS_APP_SESSION_SECRET"] == "new"
     assert found["GYMOPS_APP_SESSION_SECRET_PREVIOUS"] == "old"
@@ -192,3 +193,113 @@ def test_without_its_key_the_model_is_not_asked_and_the_app_goes_on(
     assert keys == []
     assert "not there" in logged.getvalue()
     built.store.close()
+
+
+class Rotating:
+    """An app whose signing secret and passcode are in a secret, and whoever rotates them."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.secrets = Secrets(signing="a" * 32, passcode="correct horse")
+        self.client = self.started()
+
+    def started(self) -> Client:
+        """A process that begins now."""
+        settings = {
+            "GYMOPS_APP_DATABASE": SETTINGS["GYMOPS_APP_DATABASE"],
+            "GYMOPS_APP_PASSCODE_ARN": f"{ARN}:passcode",
+            "GYMOPS_APP_SESSION_SECRET_ARN": f"{ARN}:signing",
+        }
+        return Client(container.build(settings, clock=self.clock, secrets=self.secrets).app)
+
+    def staged(self, **texts: str) -> None:
+        self.secrets.texts |= {f"{ARN}:{name}": text for name, text in texts.items()}
+
+    def promoted(self) -> None:
+        texts = self.secrets.texts
+        texts[f"{ARN}:signing_AWSPREVIOUS"] = texts[f"{ARN}:signing"]
+        texts[f"{ARN}:signing"] = texts[f"{ARN}:signing_AWSPENDING"]
+
+
+def signed_in(client: Client, passcode: str = "correct horse") -> str:
+    answer = client.post("/api/session", json={"passcode": passcode})
+    assert answer.status_code == 204
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+def asked(client: Client, cookie: str) -> int:
+    return client.get("/api/session", headers={"cookie": cookie}).status_code
+
+
+def test_a_rotation_is_taken_up_by_processes_that_run_and_no_session_ends() -> None:
+    """The old process does not know yet that the new value signs, and accepts what another signed with it."""
+    rotating = Rotating()
+    old = rotating.client
+    before = signed_in(old)
+    rotating.staged(signing_AWSPENDING="b" * 32)
+    rotating.clock.sleep(60)
+    assert asked(old, before) == 200
+    rotating.promoted()
+    started = rotating.started()
+    fresh = signed_in(started)
+    assert [asked(one, cookie) for one in (old, started) for cookie in (before, fresh)] == [200] * 4
+    assert "set-cookie" not in old.get("/api/session", headers={"cookie": fresh}).headers
+    rotating.clock.sleep(60)
+    assert "set-cookie" in old.get("/api/session", headers={"cookie": before}).headers
+    rotating.staged(signing_AWSPENDING="c" * 32)
+    rotating.promoted()
+    rotating.clock.sleep(60)
+    assert (asked(old, before), asked(old, fresh)) == (401, 200)
+
+
+def test_secrets_are_not_read_for_each_request() -> None:
+    rotating = Rotating()
+    cookie = signed_in(rotating.client)
+    reads = len(rotating.secrets.reads)
+    for _ in range(59):
+        assert asked(rotating.client, cookie) == 200
+        rotating.clock.sleep(1)
+    assert len(rotating.secrets.reads) == reads
+    rotating.clock.sleep(1)
+    assert asked(rotating.client, cookie) == 200
+    assert len(rotating.secrets.reads) == 2 * reads
+
+
+def test_secrets_that_cannot_be_read_again_go_on_as_they_were(logged: io.StringIO) -> None:
+    rotating = Rotating()
+    cookie = signed_in(rotating.client)
+    held, rotating.secrets.texts = rotating.secrets.texts, {}
+    rotating.clock.sleep(61)
+    assert asked(rotating.client, cookie) == 200
+    assert "the old ones go on" in logged.getvalue()
+    rotating.secrets.texts = held
+    rotating.staged(passcode="another horse")
+    rotating.clock.sleep(61)
+    assert asked(rotating.client, cookie) == 401
+    assert asked(rotating.client, signed_in(rotating.client, "another horse")) == 200
+
+
+def test_a_pending_value_that_cannot_be_used_makes_it_not_ready_and_does_no_harm(tmp_path: Path) -> None:
+    rotating = Rotating()
+    settings = {"GYMOPS_APP_DATABASE": str(tmp_path / "gym.db"), "GYMOPS_APP_SECRET_SECONDS": "5"}
+    settings |= {
+        "GYMOPS_APP_PASSCODE_ARN": f"{ARN}:passcode",
+        "GYMOPS_APP_SESSION_SECRET_ARN": f"{ARN}:signing",
+    }
+    built = container.build(settings, clock=rotating.clock, secrets=rotating.secrets)
+    sent = Client(built.app)
+    assert sent.get("/api/ready").status_code == 200
+    rotating.staged(passcode_AWSPENDING="s3cret")
+    rotating.clock.sleep(5)
+    answer = sent.get("/api/ready")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "GYMOPS_APP_PASSCODE is too short" in answer.text
+    assert "s3cret" not in answer.text
+    assert asked(sent, signed_in(sent)) == 200
+    built.store.close()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "3601", "1.5"])
+def test_how_old_a_secret_may_get_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(ConfigError, match="GYMOPS_APP_SECRET_SECONDS"):
+        build(GYMOPS_APP_SECRET_SECONDS=text)

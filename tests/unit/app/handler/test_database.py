@@ -40,7 +40,7 @@ class NoSecrets:
     def read(self, arn: str, /) -> str:
         raise AssertionError(arn)
 
-    def read_previous(self, arn: str, /) -> str | None:
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
         raise AssertionError(arn)
 
 

@@ -34,7 +34,7 @@ class Secrets:
             raise AwsError(f"the secret {arn}: not allowed", reason="AccessDenied", hint="the role's policy")
         return self.text
 
-    def read_previous(self, arn: str, /) -> str | None:
+    def read_stage(self, arn: str, stage: str, /) -> str | None:
         raise AssertionError(arn)
 
 
