@@ -46,6 +46,11 @@ PARTS = (
         "Python code from a zip with its layers, or an image's last layer, in a subprocess of this machine's"
         " Python; memory, CPU, VPC and architecture are not enforced",
     ),
+    Part(
+        "ECR", Kind.REAL,
+        "a registry for each account and region, by the distribution API on the local AWS's own port, with"
+        " the token ECR gives; lifecycle policies are kept and expire nothing, nothing is scanned",
+    ),
     Part("Lambda function URLs", Kind.REAL, "each on a port of its own; no TLS, no signature checked"),
     Part("Lambda alias weights", Kind.REAL, "requests are split by chance, as on AWS"),
     Part(
@@ -71,7 +76,7 @@ PARTS = (
     ),
     Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge", Kind.EMULATED, "by ministack"),
     Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
-    Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito, ECR", Kind.EMULATED, "names and settings"),
+    Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito", Kind.EMULATED, "names and settings"),
     Part(
         "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
         "recorded; nothing is routed, scaled, counted or posted",
@@ -93,8 +98,9 @@ PARTS = (
 
 
 _REAL_TYPES = frozenset({
-    "AWS::ApiGatewayV2::Api", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault", "AWS::Lambda::Alias",
-    "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Url", "AWS::Lambda::Version",
+    "AWS::ApiGatewayV2::Api", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault", "AWS::ECR::Repository",
+    "AWS::Lambda::Alias", "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Url",
+    "AWS::Lambda::Version",
     "AWS::RDS::DBInstance", "AWS::RDS::DBParameterGroup", "AWS::SecretsManager::Secret",
     "AWS::Backup::BackupSelection", "AWS::Backup::RestoreTestingPlan", "AWS::Backup::RestoreTestingSelection",
     "AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup", "AWS::SecretsManager::RotationSchedule",

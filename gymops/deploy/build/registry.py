@@ -61,15 +61,19 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
         clock: Clock,
         timeout: float = 60.0,
         attempts: int = 4,
+        at: str | None = None,
     ) -> None:
+        """``at`` is where its API is, if not where its name says: the local AWS."""
         self.where = where
         self._clock = clock
         self._attempts = attempts
-        address = urlsplit(where.address)
+        address = urlsplit(at or where.address)
         oras.logger.setup_logger(quiet=True)
         oras.logger.logger.set_level(logging.CRITICAL + 1)  # what is worth telling is in our errors
         super().__init__(hostname=address.netloc, insecure=address.scheme == "http")
         self._container = oras.container.Container(f"{address.netloc}/{where.repository}")
+        if at:
+            self.session.headers["Host"] = where.host
         # Also where oras asks for a token.
         self.session.request = partial(self.session.request, timeout=(10.0, timeout))
         self._known = False  # how the registry wants to be asked

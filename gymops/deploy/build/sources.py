@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,10 @@ NEVER = (
     "**/tests/**", "**/test/**", "**/test_*.py", "**/*_test.py", "**/conftest.py",
 )  # fmt: skip
 """Left out of every artefact, whatever is asked for."""
+NEVER_STATIC = tuple(
+    one for one in NEVER if not one.startswith(("**/test", "**/*_test", "**/conftest", "**/venv"))
+)
+"""The same among files that are only read: a page may be called ``tests``."""
 
 
 def collect(app: App) -> list[Entry]:
@@ -34,7 +38,7 @@ def collect(app: App) -> list[Entry]:
     Raises:
         BuildError: a package is missing, a link leads out of the sources, or something cannot be read.
     """
-    tree = _Tree(app)
+    tree = _Tree(app.source, (*NEVER, *app.exclude))
     modules = Modules(tree.root, kept=tree.wanted)
     found: dict[str, Path] = {}
     for name in app.packages:
@@ -53,18 +57,38 @@ def collect(app: App) -> list[Entry]:
     return [_entry(path, found[path]) for path in sorted(found)]
 
 
+def collect_static(app: App) -> list[Entry]:
+    """Every static file, by its path in their folder; none if the app names no such folder.
+
+    Raises:
+        BuildError: the folder is missing, a link leads out of it, or something cannot be read.
+    """
+    if app.static is None:
+        return []
+    root = app.source / app.static
+    if app.static.is_absolute() or ".." in app.static.parts or not root.is_dir():
+        raise BuildError(
+            f"{root}: no such folder below {app.source}",
+            hint="build the pages first, or mend `static` of [app] in gymops.toml",
+        )
+    tree = _Tree(root, (*NEVER_STATIC, *app.exclude), below=f"{app.static.as_posix()}/")
+    return [_entry(path, file) for path, file in sorted(tree.files(root, deep=True))]
+
+
 class _Tree:
     """The folder the sources lie in, and nothing outside it."""
 
-    def __init__(self, app: App) -> None:
-        self.root = app.source
-        self._real = app.source.resolve()
-        self._exclude = (*NEVER, *app.exclude)
+    def __init__(self, root: Path, exclude: Sequence[str], *, below: str = "") -> None:
+        self.root = root
+        self._real = root.resolve()
+        self._exclude = exclude
+        self._below = below
+        """Where the folder lies, for patterns that start further up."""
         if not self.root.is_dir():
-            raise BuildError(f"{app.source}: no such folder", hint="mend `source` of [app] in gymops.toml")
+            raise BuildError(f"{root}: no such folder", hint="mend `source` of [app] in gymops.toml")
 
     def wanted(self, path: str) -> bool:
-        return not matches(path, self._exclude)
+        return not matches(f"{self._below}{path}", self._exclude)
 
     def package(self, name: str) -> Iterator[tuple[str, Path]]:
         """A package with all it holds, or a module."""

@@ -102,6 +102,14 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_dispatch_alarm_actions": "alarm, old_state, new_state, reason",
         "_evaluate_parent_alarms": "child, seen",
     },
+    _SERVICES + "ecr": {
+        "_repositories": _SCOPED,
+        "_manifest_blobs": _SCOPED,
+        "_get_authorization_token": "data",
+        "_delete_repository": "data",
+        "_resolve_manifest": "name, ref",
+        "handle_registry_request": "method, path, headers, body, query_params",
+    },
     _SERVICES + "backup": {
         "_vaults": _SCOPED,
         "_plans": _SCOPED,

@@ -29,6 +29,7 @@ from gymops.local.plane.rds.proxies import Proxies
 from gymops.local.plane.rds.records import rds
 from gymops.local.plane.rds.schedule import Schedule
 from gymops.local.plane.rds.snapshots import Snapshots
+from gymops.local.plane.registry import Registry
 from gymops.local.plane.saver import App, Saver
 from gymops.local.plane.scaling import Scaling
 from gymops.local.plane.stacks import Stacks
@@ -55,6 +56,7 @@ class Plane:
         self._addresses = Addresses()
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
+        self._registry = Registry(self._context)
         self._added = (Scaling(store), Chat(store))
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
@@ -82,6 +84,7 @@ class Plane:
         self._execution.install()
         self._metrics.install()
         self._addresses.install()
+        self._registry.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
         self._stacks.fail_interrupted()
         return self
@@ -93,6 +96,7 @@ class Plane:
         threading.Thread(target=self._open_addresses, daemon=True).start()
         for service in self._added:
             app = service.around(app)
+        app = self._registry.around(app)
         return Control(self._context, self._status, self._tick).around(self._saver.around(app))
 
     def _tick(self) -> None:

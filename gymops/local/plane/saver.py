@@ -22,8 +22,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HEAVY = frozenset({"ecr"})
-"""Services whose state holds the bodies of what was uploaded: saved when they are the ones addressed."""
 _GROWING = frozenset({"cloudwatch", "cloudwatch_logs"})
 """Services whose state grows with every call of a function: not saved more often than every so many times as
 long as the last time took."""
@@ -44,13 +42,11 @@ class Saver:
         self._again: dict[str, float] = {}
         """When a growing one is looked at again."""
 
-    def save(self, heavy: frozenset[str] = frozenset()) -> None:
-        """Write every light service, and these heavy ones."""
+    def save(self) -> None:
+        """Write every service."""
         app = ministack.module("ministack.app")
         with self._lock:
             for service, state in app._build_persistence_save_dict().items():
-                if service in _HEAVY and service not in heavy:
-                    continue
                 began = time.monotonic()
                 if began < self._again.get(service, 0.0):
                     continue
@@ -81,7 +77,7 @@ class Saver:
                 nonlocal lost
                 if message["type"] == "http.response.start" and request.changes():
                     self._changed = time.monotonic()
-                    await asyncio.to_thread(self.save, request.heavy())
+                    await asyncio.to_thread(self.save)
                     if lost := self._store.full():
                         await refuse(send, request.json())
                 if not lost:
@@ -124,7 +120,6 @@ class _Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._headers = dict(scope.get("headers", ()))
         self._method = scope["method"]
-        self._path = scope["path"]
         self._receive = receive
         self._start = b""
 
@@ -146,13 +141,6 @@ class _Request:
     def json(self) -> bool:
         """Whether it speaks JSON: by its target, or in its body."""
         return b"x-amz-target" in self._headers or self._start.lstrip().startswith(b"{")
-
-    def heavy(self) -> frozenset[str]:
-        signed = self._headers.get(b"authorization", b"").decode("latin-1").split("/")
-        service = signed[3] if len(signed) > 4 else ""
-        if self._path.startswith("/v2/"):
-            service = "ecr"
-        return frozenset({service}) & _HEAVY
 
 
 def _state(get: Callable[[], Any]) -> Any:

@@ -169,11 +169,12 @@ def _push(aws: Aws, repository: str, files: dict[str, str], config: dict[str, An
         archive.addfile(link)
     layer = held.getvalue()
     document = json.dumps({"architecture": "amd64", "os": "linux", "config": config}).encode()
+    token = aws.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
 
     def send(method: str, path: str, body: bytes, kind: str = "application/octet-stream") -> Any:
         request = urllib.request.Request(  # noqa: S310
-            f"{aws.settings.url}/v2/{repository}/{path}", body, {"Host": host, "Content-Type": kind},
-            method=method,
+            f"{aws.settings.url}/v2/{repository}/{path}", body,
+            {"Host": host, "Content-Type": kind, "Authorization": f"Basic {token}"}, method=method,
         )  # fmt: skip
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return answer.headers
@@ -228,7 +229,7 @@ def test_an_image_that_is_not_there_is_told(aws: Aws) -> None:
     aws.client("lambda").create_function(
         FunctionName=name, PackageType="Image", Code={"ImageUri": uri}, Role=ROLE
     )
-    assert "cannot be fetched" in invoke(aws, name)["failed"]["errorMessage"]
+    assert "does not exist" in invoke(aws, name)["failed"]["errorMessage"]
 
 
 def test_a_stack_s_function_ends_with_it(aws: Aws) -> None:

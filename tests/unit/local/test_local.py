@@ -78,16 +78,6 @@ def test_only_what_may_change_something_is_saved(
     assert request.changes() is expected
 
 
-@pytest.mark.parametrize(
-    ("path", "service", "expected"),
-    [("/b/k", "ecr", {"ecr"}), ("/v2/x/blobs/uploads/", "", {"ecr"}), ("/", "rds", set())],
-)
-def test_bodies_are_saved_when_they_change_only(path: str, service: str, expected: set[str]) -> None:
-    signed = f"AWS4-HMAC-SHA256 Credential=111111111111/20261121/us-east-1/{service}/aws4_request, x"
-    headers = [(b"authorization", signed.encode())] if service else []
-    assert _Request({"method": "PUT", "path": path, "headers": headers}, _nothing).heavy() == expected
-
-
 def test_the_cache_is_where_the_user_wants_it() -> None:
     assert environment.cache_folder({"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/gymops")
     assert environment.cache_folder({"XDG_CACHE_HOME": "relative", "HOME": "/h"}) == Path("/h/.cache/gymops")

@@ -19,6 +19,7 @@ from gymops.local.plane import ministack
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions import image
+from gymops.local.plane.registry import Registry
 
 _RUNTIME = Path(__file__).with_name("runtime.py")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -29,6 +30,7 @@ class Artefacts:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._registry = Registry(context)
         self._fetched: dict[str, image.Image] = {}
 
     def launcher(self, function: dict[str, Any], config: dict[str, Any]) -> bytes:
@@ -72,7 +74,7 @@ class Artefacts:
         found = self._fetched.get(uri)
         if found is None:
             machine = _MACHINES.get(platform.machine(), platform.machine())
-            found = image.fetch(uri, self._context.settings.url, machine)
+            found = image.fetch(uri, self._registry, machine)
             if "@sha256:" in uri:
                 self._fetched[uri] = found
         root = self._unpacked(found.digest, lambda target: image.unpack(found.layer, target))

@@ -1,4 +1,4 @@
-"""The application layer of a container image: fetched from its registry, with what its configuration says."""
+"""The application layer of a container image, with its configuration: out of ECR, or of another registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from gymops.local.plane import ministack, registry
 from gymops.local.plane.faults import Fault
+from gymops.local.plane.registry import Registry
 
 _URI = re.compile(
     r"(?P<host>[^/]+)/(?P<name>[^@:]+(?:/[^@:]+)*)(?:@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))"
@@ -32,7 +34,7 @@ class Image:
     config: dict[str, Any]
 
 
-def fetch(uri: str, gateway: str, machine: str) -> Image:
+def fetch(uri: str, ours: Registry, machine: str) -> Image:
     """Fetch an image: from the local AWS's own registry where the URI names ECR, else from the one it names.
 
     Raises:
@@ -42,20 +44,24 @@ def fetch(uri: str, gateway: str, machine: str) -> Image:
     if match is None:
         raise Fault("InvalidParameterValueException", f"Source image {uri} is not valid")
     host, name = match["host"], match["name"]
-    ours = host.endswith(".amazonaws.com")
-    loopback = host.partition(":")[0] in {"127.0.0.1", "localhost"}
-    base = gateway if ours else f"{'http' if loopback else 'https'}://{host}"
-    registry = _Registry(f"{base}/v2/{name}", host if ours else None, uri)
+    source: _Ecr | _Registry
+    if ecr := registry.HOST.fullmatch(host):
+        source = _Ecr(ours, ecr[1], ecr[2], name, uri)
+    else:
+        loopback = host.partition(":")[0] in {"127.0.0.1", "localhost"}
+        source = _Registry(f"{'http' if loopback else 'https'}://{host}/v2/{name}", uri)
     digest = match["digest"]
-    content = registry.get(f"manifests/{digest or match['tag']}", digest)
+    content = _checked(source.manifest(digest or match["tag"]), digest, uri)
     manifest = json.loads(content)
     if "manifests" in manifest:
         chosen = next((one for one in manifest["manifests"] if _fits(one, machine)), manifest["manifests"][0])
-        content = registry.get(f"manifests/{chosen['digest']}", chosen["digest"])
+        content = _checked(source.manifest(chosen["digest"]), chosen["digest"], uri)
         manifest = json.loads(content)
-    config = json.loads(registry.blob(manifest["config"]["digest"]))
-    layer = registry.blob(manifest["layers"][-1]["digest"])
-    return Image(hashlib.sha256(content).hexdigest(), layer, config.get("config") or {})
+    config, layer = (
+        _checked(source.blob(one["digest"]), one["digest"], uri)
+        for one in (manifest["config"], manifest["layers"][-1])
+    )
+    return Image(hashlib.sha256(content).hexdigest(), layer, json.loads(config).get("config") or {})
 
 
 def unpack(layer: bytes, target: Any) -> None:
@@ -77,18 +83,55 @@ def _fits(entry: dict[str, Any], machine: str) -> bool:
     return bool(entry.get("platform", {}).get("architecture") == machine)
 
 
+def _checked(content: bytes, digest: str | None, uri: str) -> bytes:
+    if digest and hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
+        raise Fault("InvalidParameterValueException", f"{uri}: {digest} is not what its digest says")
+    return content
+
+
 @dataclass(frozen=True)
-class _Registry:
-    base: str
-    host: str | None
+class _Ecr:
+    """A repository of the local AWS."""
+
+    registry: Registry
+    account: str
+    region: str
+    name: str
     uri: str
 
-    def blob(self, digest: str) -> bytes:
-        return self.get(f"blobs/{digest}", digest)
+    def manifest(self, which: str) -> bytes:
+        with ministack.scope(self.account, self.region):
+            _, content, _ = ministack.service("ecr")._resolve_manifest(self.name, which)
+        if content is None:
+            raise Fault("InvalidParameterValueException", f"Source image {self.uri} does not exist")
+        return bytes(content)
 
-    def get(self, path: str, digest: str | None) -> bytes:
-        headers = {"Accept": _MANIFESTS} | ({"Host": self.host} if self.host else {})
-        request = urllib.request.Request(f"{self.base}/{path}", headers=headers)  # noqa: S310 - http(s)
+    def blob(self, digest: str) -> bytes:
+        try:
+            return self.registry.blob(self.account, self.region, self.name, digest).read_bytes()
+        except OSError as error:
+            raise Fault(
+                "InvalidParameterValueException", f"Source image {self.uri} does not exist: {digest} is gone"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Registry:
+    """A repository elsewhere."""
+
+    base: str
+    uri: str
+
+    def manifest(self, which: str) -> bytes:
+        return self._get(f"manifests/{which}")
+
+    def blob(self, digest: str) -> bytes:
+        return self._get(f"blobs/{digest}")
+
+    def _get(self, path: str) -> bytes:
+        request = urllib.request.Request(  # noqa: S310 - http(s)
+            f"{self.base}/{path}", headers={"Accept": _MANIFESTS}
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
                 content: bytes = answer.read()
@@ -96,6 +139,4 @@ class _Registry:
             raise Fault(
                 "InvalidParameterValueException", f"Source image {self.uri} cannot be fetched: {error}"
             ) from error
-        if digest and hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
-            raise Fault("InvalidParameterValueException", f"{self.uri}: {path} is not what its digest says")
         return content
