@@ -48,9 +48,7 @@ class Account:
 
 @lru_cache(maxsize=64)
 def _client(account: Account, service: str, region: str, timeout: float, attempts: int) -> Any:
-    import boto3
     from botocore.config import Config
-    from botocore.exceptions import ProfileNotFound
 
     config = Config(
         connect_timeout=10,
@@ -60,14 +58,21 @@ def _client(account: Account, service: str, region: str, timeout: float, attempt
     )
     local = {"aws_access_key_id": account.number, "aws_secret_access_key": "local"} if account.local else {}
     with translated(service):
-        try:
-            session = boto3.session.Session(profile_name=account.profile)
-        except ProfileNotFound:
-            raise AwsError(
-                f"there is no AWS profile {account.profile!r}",
-                reason="ProfileNotFound",
-                hint=f"aws configure --profile {account.profile}",
-            ) from None
-        return session.client(
+        return _session(account.profile).client(
             service, region_name=region, endpoint_url=account.endpoint, config=config, **local
         )
+
+
+@lru_cache(maxsize=8)  # it reads the services' models, and each of its own would read them again
+def _session(profile: str | None) -> Any:
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
+    try:
+        return boto3.session.Session(profile_name=profile)
+    except ProfileNotFound:
+        raise AwsError(
+            f"there is no AWS profile {profile!r}",
+            reason="ProfileNotFound",
+            hint=f"aws configure --profile {profile}",
+        ) from None
