@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 3
 CHECKOV ?= .venv-checkov
 
-.PHONY: demo test browser registry test-long soak check style checkov bench picture tables page wheel lock clean
+.PHONY: demo test browser registry test-long soak check style checkov bench picture transcript tables page wheel lock clean
 
 demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and prove it
 	@$(BIN)/gymops demo
@@ -50,6 +50,9 @@ bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; AR
 picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture
 	$(BIN)/python -m tests.browser.pictures
+
+transcript: $(VENV)/.installed-dev ## the release story in the README, from a real run of some minutes
+	$(BIN)/python -m tests.transcript
 
 tables: $(VENV)/.installed-dev ## the generated tables in docs/
 	$(BIN)/python -m tests.local_page
