@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = urlsplit(self.path)
         path = f"{asked.path}?{asked.query}" if asked.query else asked.path
         body = self._body()
-        self.calls.add(called(self.command, path, self.headers, body))
+        self.calls.add(called(self.command, path, dict(self.headers.items()), body))
         there = http.client.HTTPConnection(asked.hostname or "", asked.port or 80, timeout=120)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOPS}

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -216,7 +217,7 @@ def measure(found: Place, candidates: Sequence[Gymops | Cli], runs: int) -> Meas
             if kind == CODE:
                 found.says(f"run{run}")
             for one in candidates:
-                done = found.measure(one.account, one.stack, lambda one=one, kind=kind: one.deploy(kind))
+                done = found.measure(one.account, one.stack, partial(one.deploy, kind))
                 if (done.moving > 0) != (kind == CODE):
                     raise FailedError(f"{one.name}, {kind}: CloudFormation worked {done.moving:.2f} s")
                 measured.setdefault((kind, one.name), []).append(done)

@@ -139,10 +139,12 @@ class Ledger:
                 if one.operation == release.operation:
                     return one
             numbered = replace(release, number=len(there) + 1)
+            key = self._key(numbered.number)
             try:
-                self._objects.create(self._key(numbered.number), dump(numbered))
+                self._objects.create(key, dump(numbered))
             except Exists:
                 continue  # another was faster; it may have been ourselves, before we were killed
+            self._read[key] = numbered
             return numbered
 
     def releases(self) -> Sequence[Release]:
@@ -170,7 +172,8 @@ class Ledger:
         Raises:
             NoRelease: there is none.
         """
-        for release in self.releases():
+        known = self._read.get(self._key(number))
+        for release in [known] if known else self.releases():
             if release.number == number:
                 return release
         raise NoRelease(

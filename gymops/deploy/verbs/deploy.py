@@ -9,7 +9,7 @@ from typing import Any
 
 from gymops.deploy.artefact import Artefact
 from gymops.deploy.environment import Deployment
-from gymops.deploy.release.ledger import Ledger, Release, last_good
+from gymops.deploy.release.ledger import Release, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
 from gymops.deploy.template import compose
@@ -80,7 +80,7 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
 
 def before(site: Site, bucket: str) -> Any:
     """How to find what the last good release was; None if there is none."""
-    good = last_good(Ledger(site.objects(bucket), site.deployment.name).releases())
+    good = last_good(site.ledger(bucket).releases())
     if good is None:
         return None
     return lambda: of_release(good, site.files(bucket), site.deployment.parameters)

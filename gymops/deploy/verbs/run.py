@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from gymops.deploy.release.journal import Journal
-from gymops.deploy.release.ledger import Ledger, Release
+from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.lock import Lock, Owner
 from gymops.deploy.release.operation import Operation, State
 from gymops.deploy.release.plan import Plan, Request
 from gymops.deploy.release.run import carry_out
-from gymops.deploy.stack.port import StackTarget
+from gymops.deploy.stack.port import Reader, StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.waiting import drain
+from gymops.deploy.syntax import TemplateError, parse
 from gymops.deploy.template import compose
 from gymops.deploy.verbs.failures import Declined
 from gymops.deploy.verbs.site import Site
@@ -31,9 +32,9 @@ def foundation(site: Site, token: str) -> str:
     one = deployment.architecture.stack("base")
     region, name = deployment.region_of(one), deployment.stack_name(one)
     template = compose(one.template)
-    found = site.reader(region).stack(name)
-    steady = found is not None and found.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-    if steady and site.reader(region).template(name) == template.text and (bucket := site.bucket()):
+    target = StackTarget(name, region, template, deployment.given(template, {}))
+    bucket = _founded(site.reader(region), target)
+    if bucket:
         return bucket
 
     def confirm(preview: Preview) -> bool:
@@ -41,11 +42,24 @@ def foundation(site: Site, token: str) -> str:
             raise Declined(f"{name} stays as it is", hint="nothing was changed; run it again when ready")
         return True
 
-    target = StackTarget(name, region, template, deployment.given(template, {}))
     waiting = site.stacks(region, None).deploy(
         target, token=token, confirm=confirm, agree=site.talk.agree, allowed=site.talk.allowed
     )
     return drain(waiting, site.talk.progress).outputs["ReleaseBucketName"]
+
+
+def _founded(reader: Reader, target: StackTarget) -> str | None:
+    """The bucket's name, if the stack is at rest and as it is wanted."""
+    found = reader.stack(target.name)
+    if found is None or found.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        return None
+    if {**found.parameters, **target.parameters} != found.parameters:
+        return None
+    try:
+        there = parse(reader.template(target.name), target.name)  # AWS gives it back in a spelling of its own
+    except TemplateError:
+        return None
+    return found.outputs.get("ReleaseBucketName") if there == target.template.body else None
 
 
 def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, owner: Owner) -> Release:
@@ -64,7 +78,7 @@ def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, o
     number = done.results.get("record")
     if not isinstance(number, int):
         raise GymopsError(f"{done.id} ended without a record", hint=f"gymops status {name}")
-    return Ledger(objects, name).get(number)
+    return site.ledger(bucket).get(number)
 
 
 def settled(site: Site) -> bool:

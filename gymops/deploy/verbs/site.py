@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gymops.clock import Clock
 from gymops.deploy.environment import Deployment
+from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.objects import Objects
 from gymops.deploy.smoke import Answer
 from gymops.deploy.stack.port import Detail, Reader
@@ -170,6 +171,13 @@ class Site:
     talk: Talk
     who: str
     owner: Mapping[str, Any] = field(default_factory=dict)
+    _ledgers: dict[str, Ledger] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def ledger(self, bucket: str) -> Ledger:
+        """The environment's releases; none of them is read twice."""
+        if bucket not in self._ledgers:
+            self._ledgers[bucket] = Ledger(self.objects(bucket), self.deployment.name)
+        return self._ledgers[bucket]
 
     def outputs(self, stack: str) -> Mapping[str, str]:
         """What a stack of the architecture gives; empty if it is not there."""

@@ -185,7 +185,7 @@ class Steps:
 
     def ledger(self) -> Ledger:
         """The environment's releases."""
-        return Ledger(self._site.objects(self._bucket), self._deployment.name)
+        return self._site.ledger(self._bucket)
 
     def _around(self, stack: Stack) -> Step:
         def run(context: Context) -> dict[str, Any]:
