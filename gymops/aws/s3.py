@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gymops.aws.session import AwsError, translated
 from gymops.clock import Clock
 from gymops.errors import Changed, Exists, GymopsError
 
+T = TypeVar("T")
+
+SECONDS = 30.0
+"""Nobody is asked again after this time: the lock would be lost meanwhile."""
 _ATTEMPTS = 5
 _PAUSE = 0.2
 """Seconds before the second attempt, doubled with each."""
@@ -35,10 +39,12 @@ class S3Objects:
         self._whose = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
 
     def get(self, key: str) -> tuple[bytes, str, float] | None:
+        def read() -> tuple[bytes, str, float]:
+            found = self._client.get_object(**self._whose, Key=key)
+            return found["Body"].read(), found["ETag"], self._age(found)
+
         try:
-            with translated(self._name(key)):
-                found = self._client.get_object(**self._whose, Key=key)
-                return found["Body"].read(), found["ETag"], self._age(found)
+            return self._patiently(key, read)
         except AwsError as error:
             if error.reason in _ABSENT:
                 return None
@@ -51,9 +57,11 @@ class S3Objects:
         return self._put(key, data, etag, Changed(f"{self._name(key)}: has changed"))
 
     def keys(self, prefix: str) -> Sequence[str]:
-        with translated(self._name(prefix)):
+        def read() -> Sequence[str]:
             pages = self._client.get_paginator("list_objects_v2").paginate(**self._whose, Prefix=prefix)
             return sorted((one["Key"] for page in pages for one in page.get("Contents", ())), key=str.encode)
+
+        return self._patiently(prefix, read)
 
     def delete(self, key: str, etag: str | None = None) -> None:
         condition = {} if etag is None else {"IfMatch": etag}
@@ -90,11 +98,26 @@ class S3Objects:
             _go_on(refused[-1])
         raise AssertionError  # the last attempt returned or raised
 
+    def _patiently(self, key: str, read: Callable[[], T]) -> T:
+        """botocore asks again when no answer comes, and not when half of one came."""
+        for refused in self._attempts():
+            try:
+                with translated(self._name(key)):
+                    return read()
+            except AwsError as error:
+                if not error.passing:
+                    raise
+                refused.append(error)
+        raise AssertionError  # the last attempt returned or raised
+
     def _attempts(self) -> Iterator[list[AwsError]]:
-        """The list of refusals so far, once for each attempt."""
+        """The list of refusals so far, once for each attempt; there is none after SECONDS."""
         refused: list[AwsError] = []
+        began = self._clock.monotonic()
         for attempt in range(_ATTEMPTS):
             if attempt:
+                if self._clock.monotonic() - began > SECONDS:
+                    break
                 self._clock.sleep(_PAUSE * 2 ** (attempt - 1))
             yield refused
         raise refused[-1]

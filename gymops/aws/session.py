@@ -16,6 +16,10 @@ _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "SlowDown"}
     | {"RequestLimitExceeded", "RequestThrottled", "RequestTimeout", "PriorRequestNotComplete"}
 )
+_SIGN_IN = frozenset(
+    {"NoCredentials", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "PendingAuthorizationExpiredError"}
+    | {"TokenRetrievalError", "InvalidSSOConfigError", "SSOError"}
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -35,6 +39,11 @@ class AwsError(GymopsError):
         fault, throttling, credentials that expired on the way.
         """
         return self._unknown
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same call may well succeed in a while, and nobody has to sign in for that."""
+        return self._unknown and self.reason not in _CREDENTIALS | _SIGN_IN
 
 
 def client(service: str, *, region: str | None = None, timeout: float = 3.0, attempts: int = 2) -> Any:

@@ -16,19 +16,6 @@ from gymops.errors import Unknown
 
 T = TypeVar("T")
 
-_PASSING = frozenset(
-    {
-        "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
-        "TooManyRequestsException", "RequestThrottled", "RequestThrottledException", "SlowDown",
-        "Unreachable", "ConnectionClosedError", "ConnectionError", "HTTPClientError", "SSLError",
-        "ProxyConnectionError", "IncompleteReadError", "ResponseStreamingError", "ReadTimeoutError",
-        "ConnectTimeoutError", "EndpointConnectionError", "InternalFailure", "InternalError",
-        "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout",
-        "500", "502", "503", "504",
-    }
-)  # fmt: skip
-"""Reasons for which a call is made again: none says anything about the stack."""
-
 
 @dataclass(frozen=True)
 class Pace:
@@ -153,7 +140,7 @@ class _Watch:
             answer = call()
         except AwsError as error:
             lasting = self._clock.monotonic() - self._answered
-            if error.reason not in _PASSING or lasting > self._pace.patience:
+            if not error.passing or lasting > self._pace.patience:
                 raise self._unknown(error.message) from None
             return error
         self._answered = self._clock.monotonic()

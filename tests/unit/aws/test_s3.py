@@ -169,6 +169,28 @@ def test_a_deletion(
         s3.objects.delete("k", '"ours"')
 
 
+def test_a_read_is_asked_for_again_while_no_whole_answer_comes(s3: Answers) -> None:
+    for code in "InternalError", "SlowDown", "InternalError":
+        s3.stub.add_client_error("get_object", code, http_status_code=503)
+    s3.there(OURS, '"ours"')
+    assert s3.objects.get("k") == (OURS, '"ours"', ANY)
+    s3.stub.add_client_error("list_objects_v2", "SlowDown", http_status_code=503)
+    s3.stub.add_response("list_objects_v2", {"Contents": [{"Key": "a"}]}, {"Bucket": "bucket", "Prefix": ""})
+    assert s3.objects.keys("") == ["a"]
+
+
+def test_a_read_ends_when_asking_again_does_not_help(s3: Answers) -> None:
+    s3.stub.add_client_error("get_object", "ExpiredToken", http_status_code=400)
+    with pytest.raises(AwsError) as told:
+        s3.objects.get("k")
+    assert told.value.unknown
+    for _ in range(5):
+        s3.stub.add_client_error("list_objects_v2", "InternalError", http_status_code=500)
+    with pytest.raises(AwsError) as told:
+        s3.objects.keys("")
+    assert told.value.unknown
+
+
 def test_an_age_is_the_difference_of_the_stores_own_times(s3: Answers) -> None:
     s3.clock.sleep(1e6)  # a clock of ours that is wrong
     s3.there(OURS, '"ours"', date="Thu, 01 Jan 2026 00:01:30 GMT")

@@ -156,6 +156,11 @@ def aws(reason: str, message: str = "no") -> AwsError:
     return AwsError(message, reason=reason)
 
 
+def lost(reason: str, message: str = "no") -> AwsError:
+    """Nobody knows whether it was done."""
+    return AwsError(message, reason=reason, unknown=True)
+
+
 def body(resources: Mapping[str, Any], **sections: Any) -> Lines:
     return parse(json.dumps({"Resources": resources, **sections}), "test.yaml")
 

@@ -12,7 +12,7 @@ from gymops.deploy.stack.port import Event, Stack
 from gymops.deploy.stack.probe import Probes
 from gymops.deploy.stack.waiting import Means, Pace, Progress, drain, follow
 from gymops.errors import Unknown
-from tests.unit.deploy.stack.fakes import ID, FakeClock, Recorded, aws, event, stack
+from tests.unit.deploy.stack.fakes import ID, FakeClock, Recorded, aws, event, lost, stack
 
 BEGUN = event("app", "UPDATE_IN_PROGRESS")
 DONE = event("app", "UPDATE_COMPLETE", at=90)
@@ -88,8 +88,8 @@ def test_it_asks_often_while_things_happen_and_seldom_while_not() -> None:
 
 def test_throttling_is_normal() -> None:
     client = Recorded(
-        aws("Throttling", "Rate exceeded"), "UPDATE_IN_PROGRESS", aws("Throttling"), "UPDATE_COMPLETE",
-        events=[[BEGUN], aws("ThrottlingException"), [BEGUN, DONE]],
+        lost("Throttling", "Rate exceeded"), "UPDATE_IN_PROGRESS", lost("Throttling"), "UPDATE_COMPLETE",
+        events=[[BEGUN], lost("ThrottlingException"), [BEGUN, DONE]],
     )  # fmt: skip
     found, told, _ = wait(client)
     assert found.status == "UPDATE_COMPLETE"
@@ -99,10 +99,10 @@ def test_throttling_is_normal() -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "NoCredentials", "AccessDenied"],
+    ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "NoCredentials", "SSOTokenLoadError"],
 )
 def test_expired_credentials_mean_that_nobody_knows_and_not_that_it_failed(reason: str) -> None:
-    client = Recorded("UPDATE_IN_PROGRESS", aws(reason, "the token has expired"), events=[[BEGUN]])
+    client = Recorded("UPDATE_IN_PROGRESS", lost(reason, "the token has expired"), events=[[BEGUN]])
     with pytest.raises(Unknown, match="goes on at AWS") as unknown:
         wait(client)
     assert unknown.value.exit_code == 8
@@ -112,12 +112,19 @@ def test_expired_credentials_mean_that_nobody_knows_and_not_that_it_failed(reaso
     assert [name for name, _ in client.calls].count("stack") == 2  # asking again would not help
 
 
-@pytest.mark.parametrize("reason", ["Unreachable", "ConnectionClosedError", "ServiceUnavailable", "503"])
+def test_missing_rights_say_nothing_of_the_stack_either() -> None:
+    with pytest.raises(Unknown, match="goes on at AWS"):
+        wait(Recorded("UPDATE_IN_PROGRESS", aws("AccessDenied"), events=[[BEGUN]]))
+
+
+@pytest.mark.parametrize(
+    "reason", ["Unreachable", "ConnectionClosedError", "ServiceUnavailable", "503", "ResponseParserError"]
+)
 def test_a_network_that_stays_lost_is_unknown_and_one_that_returns_is_nothing(reason: str) -> None:
     with pytest.raises(Unknown, match="does not answer"):
-        wait(Recorded("UPDATE_IN_PROGRESS", aws(reason, "does not answer"), events=[[BEGUN]]), patience=60.0)
+        wait(Recorded("UPDATE_IN_PROGRESS", lost(reason, "does not answer"), events=[[BEGUN]]), patience=60.0)
     back = Recorded(
-        "UPDATE_IN_PROGRESS", aws(reason), aws(reason), "UPDATE_COMPLETE", events=grows(BEGUN, DONE)
+        "UPDATE_IN_PROGRESS", lost(reason), lost(reason), "UPDATE_COMPLETE", events=grows(BEGUN, DONE)
     )
     assert wait(back, patience=60.0)[0].status == "UPDATE_COMPLETE"
 
