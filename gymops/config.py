@@ -80,6 +80,10 @@ class App:
     """The image an image stands on: ``registry/repository@sha256:...``."""
     command: tuple[str, ...] = ()
     """What an image starts."""
+    static: Path | None = None
+    """A folder whose files are served as they are, from a bucket behind the CDN."""
+    immutable: tuple[str, ...] | None = None
+    """Those of them that are called by their content, as patterns; None: told by their names."""
     test: tuple[str, ...] = ()
     """The app's own test command; it runs in ``source`` and must pass before anything is released."""
 
@@ -248,7 +252,8 @@ def _mapping(section: Any, where: Path) -> EventMapping:
 def _app(section: Any, where: Path) -> App:
     title = f"{where}: [app]"
     lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command", "test"}
-    paths = {"source", "lock"}
+    lists.add("immutable")
+    paths = {"source", "lock", "static"}
     texts = {"name", "handler", "python", "base"}
     _known(section, {"package", *lists, *paths, *texts}, title)
     for name in ("package", "handler"):
