@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gymops.config import App
 from gymops.deploy.artefact import Arch, Artefact, Kind, contents_of, digest_of, location, sha256, sha256_file
-from gymops.deploy.build import limits, lock, origin, secrets, sources, store, unpack, wheels
+from gymops.deploy.build import limits, lock, origin, secrets, sources, static, store, unpack, wheels
 from gymops.deploy.build.entry import Entry, under
 from gymops.deploy.build.failures import BuildError, written
 from gymops.deploy.build.pack import Packed, write_layer, write_zip
@@ -58,6 +58,7 @@ class _Parts:
     target: Target
     app: list[Entry]
     packages: list[Entry]
+    static: list[Entry]
     sources: str
     lock: str
     downloaded: int
@@ -80,6 +81,7 @@ def build_zip(app: App, arch: Arch | None, places: Places, *, python: str | None
             write_zip(folder / "layer.zip", under("python", parts.packages)),
         ]
         notes = limits.check_zip(packed)
+        packed += static.write(folder, "zip", parts.static, app)
         blobs = tuple(one.blob for one in packed)
         digest = digest_of("zip", target.arch, target.python, app.handler, blobs)
         artefact = _record(app, parts, packed, places, kind="zip", digest=digest, blobs=blobs)
@@ -130,9 +132,11 @@ def build_image(
                 if blob.name.startswith("base-"):
                     with written(folder):
                         shutil.copyfile(layers.file(blob), folder / location("image", blob))
+        pages = static.write(folder, "image", parts.static, app)
+        blobs += tuple(one.blob for one in pages)
         known = {"kind": "image", "digest": digest, "blobs": blobs, "pushed": pushed}
         named = f"{base.where.name}@{base.where.digest}"
-        artefact = _record(app, parts, [packed], places, base=named, **known)
+        artefact = _record(app, parts, [packed, *pages], places, base=named, **known)
         kept = _keep(folder, artefact, places)
     return Built(artefact, kept, parts.downloaded)
 
@@ -142,14 +146,16 @@ def _gather(app: App, kind: Kind, target: Target, places: Places) -> _Parts:
     without = [*app.without, *(app.zip_without if kind == "zip" else ())]
     entries = sources.collect(app)
     secrets.refuse(entries, app.not_secret)
+    pages = static.collect(app)
     pins = lock.read(app.lock, target, without)
     fetched = wheels.fetch(pins, target, places.cache, places.tell)
     unpack.check_whole(fetched.wheels, target, without)
-    listed = "".join(f"{one.path}\0{one.mode:o}\0{sha256(one.read())}\n" for one in entries)
+    listed = "".join(f"{one.path}\0{one.mode:o}\0{sha256(one.read())}\n" for one in [*entries, *pages])
     return _Parts(
         target,
         entries,
         unpack.entries(fetched.wheels, target),
+        pages,
         sha256(listed.encode()),
         sha256_file(app.lock),
         fetched.downloaded,
@@ -159,6 +165,8 @@ def _gather(app: App, kind: Kind, target: Target, places: Places) -> _Parts:
 def _record(app: App, parts: _Parts, packed: list[Packed], places: Places, **known: Any) -> Artefact:
     files = tuple(file for one in packed for file in one.files)
     parts_of_source = sorted({entry.path.split("/")[0] for entry in parts.app})
+    if parts.static:
+        parts_of_source.append(str(app.static))
     made = origin.find(app.source, parts_of_source, places.environ)
     return Artefact(
         **known,

@@ -16,8 +16,16 @@ from gymops.deploy.build.failures import BuildError, written
 from gymops.deploy.build.limits import megabytes
 from gymops.deploy.build.pack import Packed, write_zip
 from gymops.deploy.build.patterns import matches
-from gymops.deploy.static import ARCHIVE, ASK, FOREVER, MANIFEST, Manifest, StaticFile
-from gymops.deploy.static import content_type, named_by_content
+from gymops.deploy.static import (
+    ARCHIVE,
+    ASK,
+    FOREVER,
+    MANIFEST,
+    Manifest,
+    StaticFile,
+    content_type,
+    named_by_content,
+)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = 1024
@@ -42,7 +50,9 @@ def collect(app: App) -> list[Entry]:
             f"{where}: there is no file in it",
             hint="build the pages first, or mend `static` of [app] in gymops.toml",
         )
-    named = [replace(one, path=_name(one.path)) for one in entries]
+    named = sorted(
+        (replace(one, path=_name(one.path), executable=False) for one in entries), key=lambda one: one.path
+    )
     _refuse_alike(named)
     if (size := sum(one.origin.stat().st_size for one in named if one.origin)) > _MOST:
         raise BuildError(
@@ -58,7 +68,7 @@ def write(folder: Path, kind: Kind, entries: Sequence[Entry], app: App) -> list[
     if not entries:
         return []
     archive = write_zip(folder / ARCHIVE, entries)
-    files = tuple(_file(one, app) for one in entries)
+    files = tuple(_file(one, file, app) for one, file in zip(entries, archive.files, strict=True))
     data = Manifest(archive.blob.digest, files).dump()
     manifest = Packed(Blob(MANIFEST, sha256(data), len(data), 0), ())
     with written(folder):
@@ -71,14 +81,13 @@ def write(folder: Path, kind: Kind, entries: Sequence[Entry], app: App) -> list[
     return [replace(archive, files=listed), manifest]
 
 
-def _file(entry: Entry, app: App) -> StaticFile:
-    data = entry.read()
+def _file(entry: Entry, file: File, app: App) -> StaticFile:
     if app.immutable is None:
         forever = named_by_content(entry.path.rpartition("/")[2])
     else:
         forever = matches(f"{app.static and app.static.as_posix()}/{entry.path}", app.immutable)
-    kind = content_type(entry.path, data)
-    return StaticFile(entry.path, sha256(data), len(data), kind, FOREVER if forever else ASK)
+    cache = FOREVER if forever else ASK
+    return StaticFile(file.path, file.digest, file.size, content_type(file.path, entry.read()), cache)
 
 
 def _name(path: str) -> str:
