@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from gymops.aws.session import AwsError
 from gymops.clock import Clock
 from gymops.deploy.stack.errors import ChangeSetFailed, StackMoved
-from gymops.deploy.stack.port import NESTED, Change, ChangeSet, CloudFormation, Reader, Request, StackTarget
+from gymops.deploy.stack.port import (
+    NESTED,
+    Change,
+    ChangeSet,
+    CloudFormation,
+    Reader,
+    Request,
+    Stack,
+    StackTarget,
+)
 from gymops.deploy.stack.preview import Moment
 from gymops.deploy.stack.remedies import remedy
 from gymops.deploy.template import LARGEST_INLINE
@@ -46,7 +55,10 @@ class Made:
 
 def moment(reader: Reader, stack: str) -> Moment | None:
     """The stack as it is now; None if it does not exist."""
-    found = reader.stack(stack)
+    return _pinned(reader, reader.stack(stack))
+
+
+def _pinned(reader: Reader, found: Stack | None) -> Moment | None:
     if found is None:
         return None
     event = next(reader.events(found.id), None)
@@ -58,19 +70,20 @@ def moment(reader: Reader, stack: str) -> Moment | None:
 def make(
     client: CloudFormation,
     target: StackTarget,
+    stack: Stack | None,
     *,
     create: bool,
     token: str,
     clock: Clock,
     upload: Upload | None,
 ) -> Made | None:
-    """Make a change set and wait for it; None if there is nothing to change.
+    """Make a change set of the stack as it was seen, and wait for it; None if there is nothing to change.
 
     Raises:
         ChangeSetFailed: CloudFormation cannot do what is asked; why, and what to do about it.
         StackMoved: somebody else worked on the stack meanwhile.
     """
-    before = moment(client, target.name)
+    before = _pinned(client, stack)
     arn, again = _create(client, target, create, token, upload)
     made_stack = create and (before is None or again)
     try:
@@ -80,14 +93,15 @@ def make(
             if now is None or not (now.status == "REVIEW_IN_PROGRESS" if create else now == before):
                 raise _moved(target.name, before, now)
             return Made(change_set, tuple(_all(client, change_set)), now, made_stack)
-        reasons = [event.reason for event in client.failures(change_set=arn) if event.reason]
+        nothing = NO_CHANGES.search(change_set.reason)
+        failures = [] if nothing else client.failures(change_set=arn)
     except BaseException:
         decline(client, arn, made_stack)
         raise
     decline(client, arn, made_stack)
-    if NO_CHANGES.search(change_set.reason):
+    if nothing:
         return None
-    reason = "; ".join([change_set.reason, *reasons])
+    reason = "; ".join([change_set.reason, *(event.reason for event in failures if event.reason)])
     raise ChangeSetFailed(f"{target.name}: CloudFormation refuses the change: {reason}", hint=remedy(reason))
 
 
@@ -115,11 +129,14 @@ def execute(client: CloudFormation, change_set: str, pinned: Moment, token: str)
 
 def decline(client: CloudFormation, change_set: str, made_stack: bool) -> None:
     """Delete the change set, and the stack if it was there only for this."""
+    if not made_stack:
+        client.delete_change_set(change_set)
+        return
     found = client.change_set(change_set)
     if found is None:
         return
     client.delete_change_set(change_set)
-    stack = client.stack(found.stack) if made_stack else None
+    stack = client.stack(found.stack)
     if stack is not None and stack.status == "REVIEW_IN_PROGRESS" and not client.resources(stack.id):
         client.delete(stack.id, "")
 

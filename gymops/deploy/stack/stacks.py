@@ -49,7 +49,10 @@ Agree = Callable[[Recovery], bool]
 Confirm = Callable[[Preview], bool]
 
 
-def look(reader: Reader, name: str) -> tuple[Stack | None, Decision]:
+Looked = tuple[Stack | None, Decision]
+
+
+def look(reader: Reader, name: str) -> Looked:
     """The stack, and what to do about the state it is in."""
     stack = reader.stack(name)
     decision = decide(stack.status if stack else None)
@@ -116,10 +119,10 @@ class Stacks:
             Unknown: it goes on, and nobody here knows how.
             Interrupted: ``confirm`` said no; nothing was changed.
         """
-        yield from self.settle(target.name, token=token, agree=agree)
-        preview = self.preview(target, token=token)
+        settled = yield from self.settle(target.name, token=token, agree=agree)
+        preview = self.preview(target, token=token, settled=settled)
         if preview is None:
-            return self._unchanged(target.name)
+            return _unchanged(target.name, settled[0])
         try:
             gate.check(preview.dangers, allowed)
             if not confirm(preview):
@@ -129,8 +132,8 @@ class Stacks:
             raise
         return (yield from self.execute(preview, token=token, allowed=allowed))
 
-    def settle(self, name: str, *, token: str, agree: Agree) -> Waiting[Decision]:
-        """Bring the stack into a state that can be deployed to: wait, roll back, clean up.
+    def settle(self, name: str, *, token: str, agree: Agree) -> Waiting[Looked]:
+        """Bring the stack into a state that can be deployed to: wait, roll back, clean up. How it is then.
 
         Raises:
             GateRefused: nothing leads out of its state, or ``agree`` said no.
@@ -140,7 +143,7 @@ class Stacks:
             stack, decision = look(self._client, name)
             _refuse(name, decision)
             if decision.action in {Action.CREATE, Action.UPDATE} or stack is None:
-                return decision
+                return stack, decision
             part = f"{token}-recover-{step}"
             if decision.action is Action.WAIT:
                 yield from self._wait_for_other(stack, token)
@@ -156,19 +159,20 @@ class Stacks:
                 yield from self._roll_back(stack, decision, part, agree)
         raise StackFailed(f"{name} does not come to rest", hint=f"look at it: {self._means.attach}")
 
-    def preview(self, target: StackTarget, *, token: str) -> Preview | None:
-        """Make a change set and read it; None if there is nothing to change.
+    def preview(self, target: StackTarget, *, token: str, settled: Looked | None = None) -> Preview | None:
+        """Make a change set and read it; None if there is nothing to change. ``settled``: how the stack is.
 
         Raises:
             ConfigError: a capability is missing.
             ChangeSetFailed, StackMoved: nothing was changed.
         """
         capabilities.check(target.template, target.capabilities)
-        stack, decision = look(self._client, target.name)
+        stack, decision = settled or look(self._client, target.name)
         create = decision.action is Action.CREATE
         made = changeset.make(
-            self._client, target, create=create, token=token, clock=self._means.clock, upload=self._upload
-        )
+            self._client, target, stack, create=create, token=token, clock=self._means.clock,
+            upload=self._upload,
+        )  # fmt: skip
         if made is None:
             return None
         present = _present(self._client, stack) if stack and not create else Lines()
@@ -309,14 +313,14 @@ class Stacks:
             raise explaining.failed(self._client, found, end, self._means.probes, hidden, after=after)
         return found
 
-    def _unchanged(self, name: str) -> Deployed:
-        stack = self._client.stack(name)
-        if stack is None:
-            raise StackFailed(f"{name} is gone", hint="run the same again")
-        return Deployed(stack, changed=False)
-
     def _masker(self, stack: Stack) -> Masker:
         return masker([_present(self._client, stack)], stack.parameters)
+
+
+def _unchanged(name: str, stack: Stack | None) -> Deployed:
+    if stack is None:
+        raise StackFailed(f"{name} is gone", hint="run the same again")
+    return Deployed(stack, changed=False)
 
 
 def _left(reader: Reader, stack: Stack) -> list[StackResource]:

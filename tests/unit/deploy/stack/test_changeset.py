@@ -23,7 +23,13 @@ def described(status: str, reason: str = "", *changes: Change, execution: str = 
 
 def make(client: Recorded, *, create: bool = False, clock: FakeClock | None = None) -> changeset.Made | None:
     return changeset.make(
-        client, target(), create=create, token="op", clock=clock or FakeClock(), upload=None
+        client,
+        target(),
+        client.stack("app"),
+        create=create,
+        token="op",
+        clock=clock or FakeClock(),
+        upload=None,
     )
 
 
@@ -46,7 +52,9 @@ def test_it_is_waited_for_and_pinned_with_the_stack() -> None:
 
 def test_its_name_is_the_operation_s() -> None:
     client = Recorded("CREATE_COMPLETE", events=[REST], change_sets=[described("CREATE_COMPLETE")])
-    changeset.make(client, target(), create=False, token="01J/ab_c", clock=FakeClock(), upload=None)
+    changeset.make(
+        client, target(), client.stack("app"), create=False, token="01J/ab_c", clock=FakeClock(), upload=None
+    )
     request = dict(client.calls)["create_change_set"]
     assert request.name == "gymops-01J-ab-c-1"
     assert request.body is not None
@@ -152,14 +160,18 @@ def test_a_large_template_goes_by_its_url() -> None:
     assert len(large.template.text) > LARGEST_INLINE
     client = Recorded("CREATE_COMPLETE", events=[REST], change_sets=[described("CREATE_COMPLETE")])
     with pytest.raises(ConfigError, match="bucket"):
-        changeset.make(client, large, create=False, token="op", clock=FakeClock(), upload=None)
+        changeset.make(
+            client, large, client.stack("app"), create=False, token="op", clock=FakeClock(), upload=None
+        )
     sent: list[str] = []
 
     def upload(text: str) -> str:
         sent.append(text)
         return "https://bucket/template"
 
-    assert changeset.make(client, large, create=False, token="op", clock=FakeClock(), upload=upload)
+    assert changeset.make(
+        client, large, client.stack("app"), create=False, token="op", clock=FakeClock(), upload=upload
+    )
     request = dict(client.calls)["create_change_set"]
     assert (request.url, request.body) == ("https://bucket/template", None)
     assert sent == [large.template.text]
