@@ -15,7 +15,8 @@ _EPILOG = """\b
 --json: {"environment", "stacks": [{name, region, status, reason, updated}], "serving": {version, code,
 differs[]} or null, "running": the number of the release that runs or null, "last_release": its record as of
 `gymops deploy --json` or null, "unfinished": {id, command, who, started, step, state, attempt} or null,
-"lock": {owner, since, seconds_since_sign_of_life, expired, operation} or null, "alarms": [names]}
+"lock": {owner, since, seconds_since_sign_of_life, expired, operation} or null, "alarms": [names] or null,
+"unknown": {part: why it could not be told}}
 
 \b
 Examples:
@@ -46,8 +47,10 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     output.text()
     _releases(found)
     _doings(found)
-    for alarm in found.alarms:
+    for alarm in found.alarms or ():
         output.text(f"RINGING     {alarm}")
+    for what, why in found.untold.items():
+        output.text(f"unknown     {what}: {why}")
 
 
 def _releases(found: Status) -> None:

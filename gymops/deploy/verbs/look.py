@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gymops.aws.session import AwsError
 from gymops.deploy.artefact import Artefact
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.journal import Journal
@@ -81,7 +82,10 @@ class Status:
     last: Release | None
     unfinished: Operation | None
     holder: Holder | None
-    alarms: tuple[str, ...]
+    alarms: tuple[str, ...] | None
+    """Those that ring; None if that could not be told."""
+    untold: Mapping[str, str] = field(default_factory=dict)
+    """What could not be told -> why."""
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -109,7 +113,8 @@ class Status:
                 "expired": holder.expired,
                 "operation": holder.record.operation,
             },
-            "alarms": list(self.alarms),
+            "alarms": None if self.alarms is None else list(self.alarms),
+            "unknown": dict(self.untold),
         }  # fmt: skip
 
 
@@ -121,8 +126,9 @@ def status(site: Site) -> Status:
     """
     name, bucket = site.deployment.name, site.bucket()
     stacks = tuple(_state(site, stack) for stack in site.deployment.stacks())
+    alarms, untold = _ringing(site)
     if bucket is None:
-        return Status(name, stacks, None, None, None, None, None, tuple(site.ringing()))
+        return Status(name, stacks, None, None, None, None, None, alarms, untold)
     objects = site.objects(bucket)
     held = held_by(objects, name)
     releases = Ledger(objects, name).releases()
@@ -135,8 +141,17 @@ def status(site: Site) -> Status:
         last=releases[-1] if releases else None,
         unfinished=Journal(objects, name, site.clock).unfinished(),
         holder=Holder(*held) if held else None,
-        alarms=tuple(site.ringing()),
+        alarms=alarms,
+        untold=untold,
     )
+
+
+def _ringing(site: Site) -> tuple[tuple[str, ...] | None, Mapping[str, str]]:
+    """The alarms are another service's: that it does not answer hides nothing else."""
+    try:
+        return tuple(site.ringing()), {}
+    except AwsError as error:
+        return None, {"alarms": error.message}
 
 
 def _state(site: Site, stack: Stack) -> StackState:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gymops.aws.session import AwsError
 from gymops.config import Environment
 from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.lock import Lock, Owner
@@ -144,3 +145,17 @@ def test_a_promotion_is_compared_with_what_the_target_has(staging: World, tmp_pa
     assert not differs().found
     release(staging, tmp_path, "two")
     assert differs().found
+
+
+def test_alarms_that_cannot_be_read_hide_nothing_else(staging: World, tmp_path: Path) -> None:
+    first = release(staging, tmp_path, "one")
+
+    def refused() -> list[str]:
+        raise AwsError("the alarms: not for you (AccessDenied)", reason="AccessDenied")
+
+    found = status(replace(staging.site(), ringing=refused))
+    assert (found.running, found.alarms) == (first, None)
+    told = found.as_dict()
+    assert (told["alarms"], told["unknown"]) == (None, {"alarms": "the alarms: not for you (AccessDenied)"})
+    assert status(staging.site()).as_dict()["unknown"] == {}
+    assert status(replace(World("staging").site(), ringing=refused)).untold
