@@ -45,6 +45,8 @@ class Environment:
     """The environment whose releases are promoted to this one; nothing else is deployed here."""
     within_days: int | None = None
     """How old a release of that one may be."""
+    returns: int | None = None
+    """How many releases before the one that runs a contract of the schema must leave to return to."""
     smoke: tuple[str, ...] = ()
     """Paths that must answer 200 before a release gets traffic."""
     traffic: str | None = None
@@ -209,13 +211,15 @@ def _environments(document: dict[str, Any], where: Path) -> dict[str, Environmen
 
 def _environment(section: Any, title: str) -> Environment:
     texts = {"database", "profile", "account", "region", "after", "traffic"}
-    _known(section, texts | {"parameters", "smoke", "within_days"}, title)
+    _known(section, texts | {"parameters", "smoke", "within_days", "returns"}, title)
     at = title.replace("[", "").replace("]", "")
     values: dict[str, Any] = {name: _text(section[name], f"{at}.{name}") for name in texts & set(section)}
     if "smoke" in section:
         values["smoke"] = _texts(section["smoke"], f"{at}.smoke")
     if "within_days" in section:
-        values["within_days"] = _days(section["within_days"], f"{at}.within_days")
+        values["within_days"] = _whole(section["within_days"], f"{at}.within_days", "days")
+    if "returns" in section:
+        values["returns"] = _whole(section["returns"], f"{at}.returns", "releases")
     if "account" in values and not re.fullmatch(r"[0-9]{12}", values["account"]):
         raise ConfigError(
             f"{at}.account: {values['account']!r} is no account", hint="an account has twelve digits"
@@ -232,9 +236,11 @@ def _parameters(given: Any, environment: str) -> dict[str, str]:
     return dict(given)
 
 
-def _days(value: Any, where: str) -> int:
+def _whole(value: Any, where: str, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3650:
-        raise ConfigError(f"{where}: a whole number of days is expected", hint="write it without quotes: 14")
+        raise ConfigError(
+            f"{where}: a whole number of {what} is expected", hint="write it without quotes: 14"
+        )
     return value
 
 

@@ -16,6 +16,9 @@ DEFAULT_TRAFFIC = "AllAtOnce"
 DEFAULT_WITHIN_DAYS = 14
 """How old a tested release may be to be promoted, where gymops.toml says nothing."""
 
+DEFAULT_RETURNS = 5
+"""To how many releases before what runs one can always return, where gymops.toml says nothing."""
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -29,6 +32,7 @@ class Deployment:
     """What names begin with, after the environment: the parameter ``AppName``."""
     after: str | None = None
     within_days: int = DEFAULT_WITHIN_DAYS
+    returns: int = DEFAULT_RETURNS
     smoke: tuple[str, ...] = ()
     traffic: Shape = field(default_factory=lambda: Shape.parse(DEFAULT_TRAFFIC))
     profile: str | None = None
@@ -126,6 +130,7 @@ def resolve(settings: Settings, name: str) -> Deployment:
         app=parameters["AppName"],
         after=after,
         within_days=own.within_days or DEFAULT_WITHIN_DAYS,
+        returns=own.returns or DEFAULT_RETURNS,
         smoke=own.smoke or chosen.smoke,
         traffic=Shape.parse(own.traffic or DEFAULT_TRAFFIC),
         profile=own.profile,

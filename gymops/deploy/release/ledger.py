@@ -80,6 +80,8 @@ class Release:
     schema_after: str | None = None
     accepts: str | None = None
     """The last revision its code knows; a contract behind that one takes it from the rollback's targets."""
+    waiting: tuple[str, ...] = ()
+    """The revisions it left for later, since a release one may return to needs what they take away."""
     change_set: str | None = None
     """Its ARN; None where there was nothing to change."""
     test: Mapping[str, Any] | None = None
@@ -209,6 +211,14 @@ def targets(releases: Sequence[Release]) -> Sequence[Release]:
     if running is None:
         return []
     return [one for one in reversed(releases) if one.good and one.content != running.content]
+
+
+def kept(releases: Sequence[Release], count: int) -> Sequence[Release]:
+    """Those of the targets that no contract makes unfit: the last so many that are other than each other."""
+    latest: dict[tuple[str, str, str], Release] = {}
+    for one in targets(releases):
+        latest.setdefault(one.content, one)
+    return list(latest.values())[:count]
 
 
 def previous(releases: Sequence[Release]) -> Release | None:

@@ -48,6 +48,7 @@ def release(
         schema_before=schema.get("before") or facts.get("schema_now"),
         schema_after=schema.get("after") or facts.get("schema_now"),
         accepts=schema.get("accepts") or facts.get("accepts"),
+        waiting=tuple(schema.get("waiting") or facts.get("waiting") or ()),
         change_set=(results.get("stack") or {}).get("change_set"),
         test=facts.get("test"),
         smoke=tuple(results.get("smoke") or ()),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good, previous, targets
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
+from gymops.deploy.verbs import schema
+from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import told
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.run import carry
@@ -51,6 +53,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     chosen = choose(releases, name, number)
     if "FunctionName" not in site.outputs("app"):
         raise NothingToReturnTo(f"the stack of {name} is not there", hint=f"gymops deploy {name} makes it")
+    applied = schema.fit(site, App(site, bucket), chosen, releases)
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
     running = last_good(releases)
     facts = {
@@ -59,6 +62,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         "source": Source(name, chosen.number),
         "schema_now": running.schema_after if running else None,
         "accepts": chosen.accepts,
+        "waiting": [one for one in chosen.waiting if one not in (applied or ())],
     }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(

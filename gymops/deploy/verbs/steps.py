@@ -107,8 +107,9 @@ class Steps:
         return {"changed": done.changed, "change_set": done.change_set or None, "serving": serving or None}
 
     def schema(self, context: Context) -> dict[str, Any] | None:
-        """Add to the schema what the release needs."""
-        return schema.expand(self._site, self._app, context, self._facts.get("schema"))
+        """Bring the schema to what the release needs."""
+        releases = self.ledger().releases()
+        return schema.upgrade(self._site, self._app, context, releases, self._facts.get("schema"))
 
     def version(self, context: Context) -> str:
         """Publish what the function runs now; the running digest is read back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -119,11 +120,44 @@ def test_readiness_says_what_is_missing(database: str, logged: io.StringIO) -> N
     assert (found["ready"], found["schema"]["revision"], found["problem"]) == (True, ALL[-1], None)
 
 
-def test_two_at_once_the_second_is_told_who_is_first(database: str, logged: io.StringIO) -> None:
+def test_another_upgrade_that_does_not_end_is_named(
+    database: str, clock: Clock, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "_TURN", 3 * operations._PAUSE)
     with hold(database, "schema", clock=SystemClock(), holder="schema"):
-        error = ask(database, "schema-upgrade")["error"]
+        error = ask(database, "schema-upgrade", clock)["error"]
     assert error["code"] == "locked"
     assert "gymops schema on" in error["message"]
+    assert ask(database, "schema-current")["current"] is None
+
+
+def test_the_second_of_two_upgrades_waits_for_the_first(
+    database: str, clock: Clock, logged: io.StringIO
+) -> None:
+    """The first applies a part, and then lets go: the second finds that done, and does the rest."""
+    with ExitStack() as first:
+        first.enter_context(hold(database, "schema", clock=SystemClock(), holder="schema"))
+
+        def ends() -> None:
+            clock.before_sleep.clear()
+            first.close()
+            schema.upgrade(database, clock=SystemClock(), to="0002")
+
+        clock.before_sleep.append(ends)
+        found = ask(database, "schema-upgrade", clock)
+    assert found["applied"] == ALL
+    assert schema.current(database) == ALL[-1]
+    assert "waiting: the lock 'schema' is held by" in logged.getvalue()
+
+
+def test_many_upgrades_at_once_apply_each_revision_once(database: str, logged: io.StringIO) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: ask(database, "schema-upgrade"), range(4)))
+    assert [one["current"] for one in done] == [ALL[-1]] * 4, done
+    with psycopg.connect(database) as connection:
+        (history,) = connection.execute("SELECT history FROM alembic_version").fetchone() or ([],)
+    assert [one["id"] for one in history] == ALL
+    assert schema.check(database).ok
 
 
 @pytest.fixture
@@ -147,15 +181,16 @@ def test_a_revision_that_gave_way_is_tried_again(
 
 
 def test_a_revision_that_gives_way_to_the_end_names_who_blocks_it(
-    database: str, blocked: psycopg.Connection[Any], clock: Clock, logged: io.StringIO
+    database: str,
+    blocked: psycopg.Connection[Any],
+    clock: Clock,
+    logged: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def hurry() -> None:
-        clock.gone += operations._PATIENCE / 2
-
-    clock.before_sleep.append(hurry)
+    monkeypatch.setattr(operations, "_TRIES", 3)
     error = ask(database, "schema-upgrade", clock)["error"]
     assert "gave way after 100ms and left no trace: blocked by" in error["message"]
-    assert logged.getvalue().count("gave way") > 1
+    assert logged.getvalue().count("gave way: ") == 2
     blocked.rollback()
     assert ask(database, "schema-current")["current"] == "0003"
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ class World:
         self.alias = ""
         self.schema: list[str] = []
         self.revisions = ["0001", "0002"]
+        self.contracts: set[str] = set()
+        """Those of the revisions that take something away."""
+        self.wrong = ""
+        """What the schema is other than."""
+        self.errors: dict[str, str] = {}
+        """One-shot work -> why it fails."""
         self.snapshots: list[str] = []
         self.bad: set[str] = set()
         """Codes that answer 500."""
@@ -99,6 +106,9 @@ class World:
     def serves(self) -> str:
         """The code that users reach."""
         return self.versions[self.alias]["code"]
+
+    def phase(self, revision: str) -> str:
+        return "contract" if revision in self.contracts else "expand"
 
     def effect(self, what: str, do: Any) -> Any:
         """Do it, unless the process dies at it."""
@@ -261,6 +271,8 @@ class _Functions:
 
     def _work(self, event: Mapping[str, Any]) -> dict[str, Any]:
         world = self.world
+        if why := world.errors.get(event.get("phase", event["do"])):
+            return {"error": {"message": why, "hint": None}}
         pending = world.revisions[len(world.schema) :]
         if event["do"] == "schema-current":
             return {
@@ -269,9 +281,19 @@ class _Functions:
                 "newer": world.schema[len(world.revisions) :],
                 "accepts": {"lowest": "0001", "highest": world.revisions[-1]},
             }
-        if pending:
-            world.effect("schema", lambda: world.schema.extend(pending))
-        return {"applied": pending, "current": world.schema[-1], "pending": [], "admitted": True}
+        if event["do"] == "schema-history":
+            known = [*world.revisions, *world.schema[len(world.revisions) :]]
+            listed = [{"id": one, "phase": world.phase(one), "applied": one in world.schema} for one in known]
+            return {"revisions": listed}
+        if event["do"] == "schema-check":
+            found = {"name": "columns", "ok": not world.wrong, "detail": world.wrong}
+            return {"ok": found["ok"], "checks": [found]}
+        wanted = list(takewhile(lambda one: world.phase(one) == event["phase"], pending))
+        if event["phase"] == "contract":
+            assert all(target >= wanted[-1] for target in event["targets"])
+        if wanted:
+            world.effect("schema", lambda: world.schema.extend(wanted))
+        return {"applied": wanted, "current": world.schema[-1], "admitted": True}
 
 
 @dataclass
