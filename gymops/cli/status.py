@@ -16,7 +16,8 @@ _EPILOG = """\b
 differs[]} or null, "running": the number of the release that runs or null, "last_release": its record as of
 `gymops deploy --json` or null, "unfinished": {id, command, who, started, step, state, attempt} or null,
 "lock": {owner, since, seconds_since_sign_of_life, expired, operation} or null, "alarms": [names] or null,
-"unknown": {part: why it could not be told}}
+"unknown": {part: why it could not be told},
+"waiting": {schema revision: [the releases that need what it takes away]}}
 
 \b
 Examples:
@@ -46,6 +47,10 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     )
     output.text()
     _releases(found)
+    for revision, numbers in found.waiting.items():
+        told = ", ".join(map(str, numbers))
+        until = f"while release {told} may be returned to" if told else "for the next release"
+        output.text(f"waits       schema revision {revision}, {until}")
     _doings(found)
     for alarm in found.alarms or ():
         output.text(f"RINGING     {alarm}")

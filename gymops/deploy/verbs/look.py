@@ -22,6 +22,7 @@ from gymops.deploy.stack.stacks import dry_run
 from gymops.deploy.stack.status import ABSENT
 from gymops.deploy.template import Stack, Template, compose
 from gymops.deploy.verbs.promote import begun, brought, tested
+from gymops.deploy.verbs.schema import needing
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, code_of, of_artefact
 from gymops.errors import ConfigError
@@ -86,6 +87,8 @@ class Status:
     """Those that ring; None if that could not be told."""
     untold: Mapping[str, str] = field(default_factory=dict)
     """What could not be told -> why."""
+    waiting: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Schema revision -> the releases that need what it takes away; none: the next release applies it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -115,6 +118,7 @@ class Status:
             },
             "alarms": None if self.alarms is None else list(self.alarms),
             "unknown": dict(self.untold),
+            "waiting": {one: list(numbers) for one, numbers in self.waiting.items()},
         }  # fmt: skip
 
 
@@ -143,6 +147,7 @@ def status(site: Site) -> Status:
         holder=Holder(*held) if held else None,
         alarms=alarms,
         untold=untold,
+        waiting=_waiting(releases, site.deployment.returns),
     )
 
 
@@ -152,6 +157,15 @@ def _ringing(site: Site) -> tuple[tuple[str, ...] | None, Mapping[str, str]]:
         return tuple(site.ringing()), {}
     except AwsError as error:
         return None, {"alarms": error.message}
+
+
+def _waiting(releases: Sequence[Release], returns: int) -> Mapping[str, Sequence[int]]:
+    """A release that knows a revision had it waiting too."""
+    needed_by, running = needing(releases, returns), last_good(releases)
+    return {
+        one: sorted(release.number for release in needed_by if one not in release.waiting)
+        for one in (running.waiting if running else ())
+    }
 
 
 def _state(site: Site, stack: Stack) -> StackState:
