@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gymops.aws.drift import Detection, Drifted
 from gymops.aws.functions import Invocation, Version
 from gymops.aws.instances import Snapshot
 from gymops.aws.session import AwsError
+from gymops.aws.static import Served
 from gymops.config import Environment, Settings
 from gymops.deploy.artefact import Artefact, Blob
 from gymops.deploy.environment import Deployment, resolve
@@ -27,6 +28,7 @@ from gymops.deploy.stack.errors import RolledBack
 from gymops.deploy.stack.port import Stack, StackResource, StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
+from gymops.deploy.static import StaticFile
 from gymops.deploy.verbs.deploy import Built
 from gymops.deploy.verbs.site import Site, Talk
 from gymops.deploy.verbs.wanted import LIVE_VERSION
@@ -48,11 +50,16 @@ class World:
     own: Environment = field(default_factory=Environment)
     clock: FakeClock = field(default_factory=FakeClock)
     yes: bool = True
+    architecture: str = "titan-trakr"
 
     def __post_init__(self) -> None:
         self.there: dict[str, dict[str, Any]] = {}
         self.held: dict[str, dict[str, bytes]] = {}
         self.store = MemoryObjects(self.clock)
+        self.pages: dict[str, tuple[bytes, str, str]] = {}
+        """What the bucket of static files serves: content, type, how long it may be kept."""
+        self.forgot: dict[str, list[str]] = {}
+        """What the CDN forgot, by reference."""
         self.versions: dict[str, dict[str, str]] = {}
         self.alias = ""
         self.schema: list[str] = []
@@ -85,6 +92,8 @@ class World:
             stacks=lambda _region, upload: _Stacks(self, upload),  # type: ignore[arg-type, return-value]
             files=lambda bucket: _Files(self, self.held.setdefault(bucket, {})),
             objects=lambda _bucket: self.store,
+            static=lambda _bucket: _Static(self),
+            cdn=_Cdn(self),
             functions=_Functions(self),
             instances=_Instances(self),
             drift=lambda _region: _Drift(self),
@@ -96,7 +105,8 @@ class World:
 
     @cached_property
     def deployment(self) -> Deployment:
-        return resolve(Settings(architecture="titan-trakr", environments={self.name: self.own}), self.name)
+        settings = Settings(architecture=self.architecture, environments={self.name: self.own})
+        return resolve(settings, self.name)
 
     @property
     def app(self) -> dict[str, Any]:
@@ -125,7 +135,7 @@ class World:
     def outputs(self, name: str) -> dict[str, str]:
         prefix = self.deployment.prefix
         return {
-            "gym-app-base": {"ReleaseBucketName": f"releases-{self.name}"},
+            f"{self.deployment.app}-base": {"ReleaseBucketName": f"releases-{self.name}"},
             f"{prefix}-certificate": {
                 "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
             },
@@ -136,6 +146,7 @@ class World:
                 "DatabaseFunctionName": DATABASE,
                 "DatabaseIdentifier": f"{prefix}-db",
                 "DistributionId": "E123456789",
+                "StaticBucketName": f"pages-{self.name}",
             },
         }.get(name, {})
 
@@ -220,6 +231,49 @@ class _Files:
     def get(self, key: str, digest: str) -> bytes:
         assert digest == f"sha256:{hashlib.sha256(self.there[key]).hexdigest()}"
         return self.there[key]
+
+
+@dataclass
+class _Static:
+    world: World
+
+    def names(self) -> dict[str, int]:
+        return {path: len(data) for path, (data, _, _) in self.world.pages.items()}
+
+    def look(self, wanted: Mapping[str, int]) -> dict[str, Served]:
+        there = {path: self.world.pages[path] for path in wanted if path in self.world.pages}
+        return {
+            path: Served(path, f"sha256:{hashlib.sha256(data).hexdigest()}", kind, cache)
+            for path, (data, kind, cache) in there.items()
+        }
+
+    def put(self, files: Sequence[StaticFile], read: Callable[[str], bytes]) -> None:
+        for file in files:
+            self.world.effect(f"page {file.path}", partial(self._put, file, read(file.path)))
+
+    def _put(self, file: StaticFile, data: bytes) -> None:
+        assert file.digest == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.world.pages[file.path] = data, file.type, file.cache
+
+    def remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            self.world.effect(f"no page {path}", partial(self.world.pages.pop, path))
+
+
+@dataclass
+class _Cdn:
+    world: World
+    looks: int = 0
+
+    def forget(self, distribution: str, paths: Sequence[str], reference: str) -> str | None:
+        if reference not in self.world.forgot:
+            self.world.effect("forget", lambda: self.world.forgot.update({reference: list(paths)}))
+        assert self.world.forgot[reference] == paths
+        return reference
+
+    def forgotten(self, distribution: str, invalidation: str) -> bool:
+        self.looks += 1
+        return self.looks > 2
 
 
 def latest(world: World) -> str:
