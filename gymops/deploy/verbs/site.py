@@ -16,6 +16,7 @@ from gymops.deploy.stack.port import Detail, Reader
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Recovery, Stacks
 from gymops.deploy.stack.waiting import Progress
+from gymops.deploy.static import StaticFile
 
 
 class Files(Protocol):
@@ -29,6 +30,48 @@ class Files(Protocol):
 
     def get(self, key: str, digest: str) -> bytes:
         """One, whose digest must be this."""
+
+
+class Served(Protocol):
+    """What is served under a name."""
+
+    @property
+    def digest(self) -> str:
+        """``sha256:...``; empty if it is not known."""
+
+    @property
+    def type(self) -> str:
+        """Its Content-Type."""
+
+    @property
+    def cache(self) -> str:
+        """Its Cache-Control."""
+
+
+class StaticBucket(Protocol):
+    """A bucket of files that are served as they are."""
+
+    def names(self) -> Mapping[str, int]:
+        """Everything in it, with its size."""
+
+    def look(self, wanted: Mapping[str, int]) -> Mapping[str, Served]:
+        """What is served under these names; what has another size than this is not looked at closely."""
+
+    def put(self, files: Sequence[StaticFile], read: Callable[[str], bytes]) -> None:
+        """Serve files."""
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Serve these no more."""
+
+
+class Cdn(Protocol):
+    """CloudFront's distributions."""
+
+    def forget(self, distribution: str, paths: Sequence[str], reference: str) -> str | None:
+        """Begin an invalidation, or find the one of this reference; its id. None: too many are running."""
+
+    def forgotten(self, distribution: str, invalidation: str) -> bool:
+        """Whether an invalidation has reached every edge."""
 
 
 class Snapshot(Protocol):
@@ -161,6 +204,9 @@ class Site:
     """By bucket."""
     objects: Callable[[str], Objects]
     """By bucket."""
+    static: Callable[[str], StaticBucket]
+    """By bucket."""
+    cdn: Cdn
     functions: Functions
     instances: Instances
     drift: Callable[[str], Detector]
