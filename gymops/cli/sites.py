@@ -33,11 +33,13 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     """
     from gymops.aws.alarms import Alarms
     from gymops.aws.bucket import Bucket
+    from gymops.aws.cdn import Cdn
     from gymops.aws.cloudformation import CloudFormationClient
     from gymops.aws.drift import Drift
     from gymops.aws.functions import Functions
     from gymops.aws.instances import Instances
     from gymops.aws.s3 import S3Objects
+    from gymops.aws.static import StaticBucket
     from gymops.deploy.environment import resolve
     from gymops.deploy.verbs.site import Site
 
@@ -52,6 +54,8 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         stacks=lambda region, upload: _stacks(account, region, upload, name),
         files=lambda bucket: Bucket(account, bucket),
         objects=lambda bucket: S3Objects(records, bucket, clock),
+        static=lambda bucket: StaticBucket(account, bucket),
+        cdn=Cdn(account),
         functions=Functions(account),
         instances=Instances(account),
         drift=lambda region: Drift.of(account, region),
