@@ -41,6 +41,8 @@ class ReleasedArtefact:
     digest: str
     kind: str
     uri: str
+    static: str | None = None
+    """The digest of the list of its static files."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Release:
     """Why the rules were set aside."""
     version: str | None = None
     """The published version of the function."""
+    static: Mapping[str, Any] | None = None
+    """How many static files were uploaded, unchanged, invalidated; what did not go well with them."""
     schema: int = SCHEMA
 
     @property
@@ -110,7 +114,8 @@ class Release:
     @property
     def content(self) -> tuple[str, str, str]:
         """What is released: equal for releases that differ in nothing but when, how and by whom."""
-        return self.artefact.digest, self.template, self.parameter_digest
+        artefact = self.artefact.digest + (self.artefact.static or "")  # an image's digest is not of them
+        return artefact, self.template, self.parameter_digest
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""

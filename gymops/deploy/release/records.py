@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -132,9 +132,11 @@ def read(kind: Any, value: Any) -> Any:
 
 def _read_fields(kind: Any, value: dict[str, Any]) -> Any:
     hints = _hints(kind)
-    if differing := set(hints) ^ set(value):
+    needed = {one.name for one in fields(kind) if one.default is one.default_factory is MISSING}
+    if differing := (set(value) - set(hints)) | (needed - set(value)):
         raise TypeError(f"{min(differing)} is {'missing' if min(differing) in hints else 'unknown'}")
-    return kind(**{name: read(hint, value[name]) for name, hint in hints.items()})
+    # What an earlier gymops did not know of has its default.
+    return kind(**{name: read(hints[name], item) for name, item in value.items()})
 
 
 @cache

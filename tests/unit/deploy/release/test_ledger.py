@@ -201,6 +201,13 @@ def change(text: str, **given: Any) -> bytes:
     return json.dumps({**document, "sha256": sha256(canonical(document))}).encode()
 
 
+def test_a_record_of_before_something_was_recorded_says_nothing_of_it(objects: Recording) -> None:
+    written = Ledger(objects, "prod").append(release())
+    earlier = change(objects.bytes_of(KEY).decode(), static="absent", waiting="absent")
+    objects.overwrite(KEY, earlier)
+    assert list(Ledger(objects, "prod").releases()) == [written]
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
