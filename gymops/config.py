@@ -86,6 +86,8 @@ class App:
     """A folder whose files are served as they are, from a bucket behind the CDN."""
     immutable: tuple[str, ...] | None = None
     """Those of them that are called by their content, as patterns; None: told by their names."""
+    migrations: Path | None = None
+    """A folder of Alembic revisions, whose SQL is looked through before it is released."""
     test: tuple[str, ...] = ()
     """The app's own test command; it runs in ``source`` and must pass before anything is released."""
 
@@ -259,7 +261,7 @@ def _app(section: Any, where: Path) -> App:
     title = f"{where}: [app]"
     lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command", "test"}
     lists.add("immutable")
-    paths = {"source", "lock", "static"}
+    paths = {"source", "lock", "static", "migrations"}
     texts = {"name", "handler", "python", "base"}
     _known(section, {"package", *lists, *paths, *texts}, title)
     for name in ("package", "handler"):

@@ -43,6 +43,7 @@ class Later:
         shutil.copytree(
             resources.path("migrations"), folder / "migrations", ignore=shutil.ignore_patterns("__pycache__")
         )
+        self.migrations = folder / "migrations"
         self.ids = [revision.id for revision in schema.history()]
 
     def add(self, phase: str, up: str, down: str = "SELECT 1") -> str:

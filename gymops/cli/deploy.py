@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from gymops.deploy.build import Built as BuiltHere
     from gymops.deploy.environment import Deployment
     from gymops.deploy.verbs.deploy import Built
+    from gymops.deploy.verbs.site import Site
 
 _EPILOG = """\b
 --json: the release's record: number, environment, operation, verb, outcome, who, approved_by,
 artefact{digest, kind, uri}, template, parameters, parameter_digest, withheld, commit, dirty,
-schema_before, schema_after, accepts, version, change_set, test, smoke[], durations{}, source, break_glass,
-started, ended, why.
+schema_before, schema_after, accepts, waiting[], version, change_set, test, smoke[], durations{}, source,
+break_glass, started, ended, why.
 
 \b
 Examples:
@@ -57,9 +58,23 @@ def command(
     settings = context.settings(ctx)
     site = sites.site(settings, environment, yes=yes, allowed=allowed)
     deploy.gate(site.deployment, break_glass)
+    _look_through(settings, site)
     built = _built(settings, site.deployment)
     release = deploy.deploy(site, built, sites.owner(), token=sites.token(), break_glass=break_glass)
     releases.show(release, as_json=as_json)
+
+
+def _look_through(settings: Settings, site: Site) -> None:
+    """The SQL that the environment's database has not seen yet."""
+    from gymops.cli.payload import app
+    from gymops.deploy.release.ledger import last_good
+    from gymops.pg import linting
+
+    found, bucket = app(settings), site.bucket()
+    running = last_good(site.ledger(bucket).releases()) if bucket else None
+    if found.migrations is not None:
+        after = running.schema_after if running else None
+        linting.passed(found.source / found.migrations, after, output.note)
 
 
 def _built(settings: Settings, deployment: Deployment) -> Built:

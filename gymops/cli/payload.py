@@ -23,6 +23,7 @@ def payload() -> config.App:
         lock=resources.path("requirements-image.lock"),
         modules=("gymops.__main__", "gymops.cli.schema", "gymops.cli.projections"),
         files=(f"{migrations.relative_to(Path(resources.__file__).parents[1]).as_posix()}/**",),
+        migrations=migrations,
         exclude=(
             "gymops/app/web/source/**",
             *(f"gymops/{part}/**" for part in ("backup", "deploy", "local", "migrate", "work")),

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gymops import resources
+from gymops.errors import SchemaError
 from gymops.pg.connection import Connection
 from gymops.pg.failures import failure
 
@@ -30,14 +32,27 @@ class Revision:
     message: str
 
 
-def history() -> list[Revision]:
-    """All revisions, oldest first."""
-    from alembic.script import ScriptDirectory
+def history(folder: Path | None = None) -> list[Revision]:
+    """All revisions, oldest first: ours, or those of a folder.
 
-    scripts = ScriptDirectory.from_config(_config())
+    Raises:
+        SchemaError: the folder has none, or one of them does not say what it does.
+    """
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    try:
+        scripts = list(ScriptDirectory.from_config(_config(folder)).walk_revisions())
+    except CommandError as error:
+        raise SchemaError(f"{folder or 'migrations'}: {error}", hint="alembic history tells more") from None
+    for script in scripts:
+        if not hasattr(script.module, "phase"):
+            raise SchemaError(
+                f"revision {script.revision} does not say whether it adds or takes away",
+                hint='phase = "expand" in it, or "contract"',
+            )
     return [
-        Revision(script.revision, script.module.phase, script.doc.rstrip("."))
-        for script in reversed(list(scripts.walk_revisions()))
+        Revision(script.revision, script.module.phase, script.doc.rstrip(".")) for script in reversed(scripts)
     ]
 
 
@@ -67,25 +82,27 @@ def undo(connection: Connection, to: str) -> None:
         command.downgrade(config, to)
 
 
-def offline_sql(revision: str) -> str:
-    """The SQL of one revision, as it would run."""
+def offline_sql(revision: str, folder: Path | None = None) -> str:
+    """The SQL of one revision, ours or of a folder, as it would run."""
     from alembic import command
 
-    ids = [known.id for known in history()]
+    ids = [known.id for known in history(folder)]
     before = ["base", *ids][ids.index(revision)]
     buffer = StringIO()
-    command.upgrade(_config(buffer), f"{before}:{revision}", sql=True)
+    command.upgrade(_config(folder, buffer), f"{before}:{revision}", sql=True)
     return buffer.getvalue()
 
 
-def _config(output: StringIO | None = None) -> Config:
+def _config(folder: Path | None = None, output: StringIO | None = None) -> Config:
     from alembic.config import Config
 
     # Alembic talks through logging; without a handler of its own Python prints warnings to stderr.
     logging.getLogger("alembic").addHandler(logging.NullHandler())
     config = Config(output_buffer=output)
     # A percent sign in the path is an interpolation to Alembic.
-    config.set_main_option("script_location", str(resources.path("migrations")).replace("%", "%%"))
+    where = resources.path("migrations") if folder is None else folder
+    config.set_main_option("script_location", str(where).replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", "postgresql+psycopg://")  # for others' env.py, to print SQL
     config.attributes["lock_timeout"] = LOCK_TIMEOUT
     return config
 

@@ -82,10 +82,13 @@ def test_it_waits_for_whom_one_may_return_to_and_is_applied_before_the_traffic_o
     assert waiting(staging) == {}
 
 
-def test_what_was_released_again_is_not_another_release_to_return_to(staging: World, tmp_path: Path) -> None:
-    knows(staging, tmp_path, "two", "two", "two")
+def test_what_was_released_again_is_not_another_release_to_return_to(tmp_path: Path) -> None:
+    staging = World("staging", Environment(returns=2))
+    knows(staging, tmp_path, "two", "two", "three", "four")
     assert staging.schema == ALL[:2]
-    assert waiting(staging) == {"0003": [1]}
+    assert waiting(staging) == {"0003": []}
+    release(staging, tmp_path, "five")
+    assert staging.schema == ALL
 
 
 def test_after_it_a_release_that_does_not_know_it_is_refused_before_anything_is_changed(
