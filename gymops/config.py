@@ -77,6 +77,8 @@ class App:
     """Those that a zip alone does without, for Lambda's own runtime has them."""
     not_secret: tuple[str, ...] = ()
     """Files that look like secrets and are none, as patterns."""
+    kind: str = "zip"
+    """What is built and released of it: ``zip`` or ``image``."""
     python: str | None = None
     base: str | None = None
     """The image an image stands on: ``registry/repository@sha256:...``."""
@@ -262,7 +264,7 @@ def _app(section: Any, where: Path) -> App:
     lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command", "test"}
     lists.add("immutable")
     paths = {"source", "lock", "static", "migrations"}
-    texts = {"name", "handler", "python", "base"}
+    texts = {"name", "handler", "python", "base", "kind"}
     _known(section, {"package", *lists, *paths, *texts}, title)
     for name in ("package", "handler"):
         if name not in section:
@@ -273,6 +275,8 @@ def _app(section: Any, where: Path) -> App:
         values[name] = _texts(section[name], at) if name in lists else _text(section[name], at)
         if name in paths:
             values[name] = Path(values[name])
+    if values.get("kind", "zip") not in {"zip", "image"}:
+        raise ConfigError(f"{where}: app.kind: {values['kind']!r} is none", hint='kind = "zip" or "image"')
     return App(**values)
 
 

@@ -46,6 +46,22 @@ class Bucket:
             client.put_object(Bucket=self.name, Key=key, Body=body, ChecksumSHA256=checksum)
         return True
 
+    def has(self, key: str) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            AwsError: it cannot be told.
+        """
+        client = self.account.client("s3")
+        with translated(f"s3://{self.name}/{key}"):
+            try:
+                client.head_object(Bucket=self.name, Key=key)
+            except client.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
+                return False
+        return True
+
     def get(self, key: str, digest: str) -> bytes:
         """The file, whose digest must be this.
 

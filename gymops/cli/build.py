@@ -35,7 +35,7 @@ Exit codes: 0 built; 1 it cannot be built; 2 wrong usage; 4 something in it look
 
 @click.command("build", epilog=_EPILOG)
 @click.argument("architecture", required=False)
-@click.option("--kind", type=click.Choice(["zip", "image"]), default="zip", show_default=True)
+@click.option("--kind", type=click.Choice(["zip", "image"]), help="What it is (default: of [app], or zip).")
 @click.option(
     "--arch",
     type=click.Choice(["arm64", "x86_64", "host"]),
@@ -78,18 +78,18 @@ def command(
 
 
 def make(settings: Settings, *, arch: Any) -> Built:
-    """The app as it is now, as a zip for this processor; as ``gymops build`` makes it."""
+    """The app as it is now, of its kind, for this processor; as ``gymops build`` makes it."""
     from gymops.cli.payload import app
 
     chosen: dict[str, Any] = dict.fromkeys(("python", "out", "cache", "base", "push", "tool"))
-    return _build(app(settings), settings, kind="zip", arch=arch, **chosen)
+    return _build(app(settings), settings, kind=None, arch=arch, **chosen)
 
 
 def _build(
     app: App,
     settings: Settings,
     *,
-    kind: str,
+    kind: str | None,
     arch: Any,
     python: str | None,
     out: str | None,
@@ -113,7 +113,7 @@ def _build(
         raise ConfigError(
             f"--arch host is Python {host.python}, and --python says {python}", hint="leave --python out"
         )
-    if kind == "zip":
+    if (kind or app.kind) == "zip":
         if base or push or tool:
             raise ConfigError("--base, --push and --with are for images", hint="add --kind image")
         return build.build_zip(app, None if host else arch, places, python=python)
@@ -148,9 +148,10 @@ def _repository(named: str, settings: Settings) -> Repository:
     from gymops.deploy.build.registry import Repository
 
     def find(host: str) -> tuple[str, str] | None:
+        from gymops.aws.account import Account
         from gymops.aws.ecr import login
 
-        return credentials.find(host, settings.environ, ecr=login)
+        return credentials.find(host, settings.environ, ecr=lambda region: login(Account(region), region))
 
     return Repository(Reference.parse(named), credentials=find, clock=SystemClock())
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gymops.cli import context, output
@@ -15,11 +16,12 @@ from gymops.clock import SystemClock
 if TYPE_CHECKING:
     from gymops.aws.account import Account
     from gymops.config import Settings
+    from gymops.deploy.build.registry import Repository
     from gymops.deploy.release.lock import Owner
     from gymops.deploy.stack.preview import Preview
     from gymops.deploy.stack.stacks import Recovery, Stacks
     from gymops.deploy.stack.waiting import Progress
-    from gymops.deploy.verbs.site import Site, Talk
+    from gymops.deploy.verbs.site import Images, Site, Talk
 
 _PACE_HERE = 0.1
 """Seconds between two looks at a stack of the local AWS, which is done in no time."""
@@ -54,6 +56,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         stacks=lambda region, upload: _stacks(account, region, upload, name),
         files=lambda bucket: Bucket(account, bucket),
         objects=lambda bucket: S3Objects(records, bucket, clock),
+        images=lambda uri: _images(account, uri),
         static=lambda bucket: StaticBucket(account, bucket),
         cdn=Cdn(account),
         functions=Functions(account),
@@ -67,6 +70,23 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
 
 
 def owner() -> Owner:
+def _images(account: Account, uri: str) -> Images:
+    from gymops.aws.ecr import EcrRepository
+    from gymops.deploy.verbs.site import Images
+
+    ecr = EcrRepository.of(account, uri)
+
+    @cache
+    def registry() -> Repository:
+        from gymops.deploy.build.reference import Reference
+        from gymops.deploy.build.registry import Repository
+
+        where = Reference.parse(uri)
+        return Repository(where, credentials=lambda _: ecr.login(), clock=SystemClock(), at=account.endpoint)
+
+    return Images(ecr, registry)
+
+
     """This process, for those who find its lock."""
     from gymops.deploy.release.lock import Owner
 

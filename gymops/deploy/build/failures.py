@@ -24,10 +24,18 @@ class RegistryError(GymopsError):
 
     code: ClassVar[str] = "registry"
 
-    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int | None = None, unknown: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         """The HTTP status, where there was an answer."""
+        self._unknown = unknown
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it may work when it is asked again: no answer, or a server's fault."""
+        return self._unknown
 
 
 @contextmanager

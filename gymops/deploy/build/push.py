@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gymops.deploy.artefact import Blob, sha256_file
-from gymops.deploy.build.failures import RegistryError, written
+from gymops.deploy.build.failures import written
 from gymops.deploy.build.image import MANIFEST, Image
 from gymops.deploy.build.registry import Repository
+from gymops.deploy.build.transfer import send
 
 Tell = Callable[[str], None]
 
@@ -52,18 +53,6 @@ def push(image: Image, layout: Path, layers: Layers, to: Repository, tell: Tell)
         else:
             file = layout / "blobs" / blob.digest.replace(":", "/")
         tell(f"sending {blob.size / 1e6:,.1f} MB to {to.where.name}")
-        _send(blob, file, to)
+        send(blob, file, to)
     digest = to.push_manifest(image.manifest, MANIFEST, to.where.tag)
     return f"{to.where.name}@{digest}"
-
-
-def _send(blob: Blob, file: Path, to: Repository) -> None:
-    """Send a blob and see that it is there; where an upload is lost half-way, begin it anew once."""
-    try:
-        to.push_blob(blob, file)
-    except RegistryError as error:
-        if error.status != 404:
-            raise
-        to.push_blob(blob, file)
-    if not to.has(blob.digest):
-        raise RegistryError(f"{to.where.name}: took {blob.digest}, and does not have it", hint="run it again")

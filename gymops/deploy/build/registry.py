@@ -91,6 +91,12 @@ class Repository(oras.provider.Registry):  # type: ignore[misc] # oras has no ty
             raise RegistryError(f"{self.where.name}: gave another manifest than {wanted}")
         return body, str(answer.headers.get("Content-Type", "")).split(";")[0]
 
+    def digest(self, wanted: str) -> str | None:
+        """What a tag names now, or a digest, if it is there."""
+        headers = {"Accept": ", ".join(MANIFESTS)}
+        answer = self._ask("GET", f"manifests/{wanted}", headers=headers, missing=True)
+        return sha256(bytes(answer.content)) if answer.status_code == 200 else None
+
     def document(self, digest: str) -> bytes:
         """A small blob, such as an image's configuration."""
         body = bytes(self._ask("GET", f"blobs/{digest}").content)
@@ -255,7 +261,8 @@ def _unanswered(where: Reference, error: requests.RequestException) -> RegistryE
     why = "did not answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         why = "broke off"
-    return RegistryError(f"{where.host}: {why}", hint="check the name and the network, then run it again")
+    hint = "check the name and the network, then run it again"
+    return RegistryError(f"{where.host}: {why}", hint=hint, unknown=True)
 
 
 def _refused(where: Reference, answer: requests.Response) -> RegistryError:
@@ -269,8 +276,10 @@ def _refused(where: Reference, answer: requests.Response) -> RegistryError:
             hint="check repository and digest; a registry such as ECR wants the repository made before",
             status=status,
         )
-    hint = "run it again in a while; what arrived is not sent twice" if status in _AGAIN else None
-    return RegistryError(f"{where.name}: the registry answers {status}{told}", hint=hint, status=status)
+    again = status in _AGAIN
+    hint = "run it again in a while; what arrived is not sent twice" if again else None
+    said = f"{where.name}: the registry answers {status}{told}"
+    return RegistryError(said, hint=hint, status=status, unknown=again)
 
 
 def _signed_out(where: Reference, status: int = 401, told: str = "") -> RegistryError:

@@ -11,9 +11,9 @@ from gymops.deploy.artefact import Artefact
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Release, last_good
 from gymops.deploy.release.lock import Owner
-from gymops.deploy.release.plan import Request
+from gymops.deploy.release.plan import Context, Request
 from gymops.deploy.template import compose
-from gymops.deploy.verbs import needs
+from gymops.deploy.verbs import images, needs
 from gymops.deploy.verbs.run import carry, foundation
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
@@ -57,8 +57,9 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
     template = compose(site.deployment.architecture.stack("app").template)
     needs.check(site.deployment, template, built.artefact.kind)
     bucket = foundation(site, token)
-    files = site.files(bucket)
-    wanted = of_artefact(built.artefact, bucket, template)
+    files, image = site.files(bucket), built.artefact.kind == "image"
+    wanted = of_artefact(built.artefact, bucket, images.repository(site) if image else "", template)
+    images.ready(site, bucket, wanted)
     facts = {
         "commit": built.artefact.commit,
         "dirty": built.artefact.dirty,
@@ -67,7 +68,14 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
         "before": before(site, bucket),
     }
     steps = Steps(site, bucket, wanted, facts)
-    plan = steps.plan(lambda _: upload(built.artefact, built.folder, files))
+
+    def bring(_: Context) -> None:
+        if image:
+            images.push(site, wanted.artefact.uri, built.folder)
+        else:
+            upload(built.artefact, built.folder, files)
+
+    plan = steps.plan(bring)
     request = Request(
         verb="deploy",
         command=f"gymops deploy {site.deployment.name}",

@@ -249,7 +249,7 @@ def _as_dict(preview: Preview) -> dict[str, Any]:
 def of_build(site: Site, built: Artefact) -> Wanted:
     """What ``gymops deploy`` would bring of this artefact; nothing is uploaded."""
     template = compose(site.deployment.architecture.stack("app").template)
-    return of_artefact(built, site.bucket() or _UNKNOWN_BUCKET, template)
+    return of_artefact(built, site.bucket() or _UNKNOWN_BUCKET, _repository(site), template)
 
 
 def of_promotion(source: Site, target: Site) -> Wanted:
@@ -258,7 +258,12 @@ def of_promotion(source: Site, target: Site) -> Wanted:
     Raises:
         NotTested: nothing could be promoted.
     """
-    return brought(source, tested(source, target, begun(target)), target.bucket() or _UNKNOWN_BUCKET)
+    found = tested(source, target, begun(target))
+    return brought(source, found, target.bucket() or _UNKNOWN_BUCKET, _repository(target))
+
+
+def _repository(site: Site) -> str:
+    return site.outputs("base").get("RepositoryUri") or _UNKNOWN_REPOSITORY
 
 
 def diff(site: Site, wanted: Wanted, command: str) -> Difference:

@@ -13,6 +13,9 @@ OUTPUTS = {
 }
 """Stack -> what it must give. ``DatabaseFunctionName`` and ``DatabaseIdentifier`` it may give."""
 
+REPOSITORY = {"RepositoryUri": "where images are pushed: a repository of ECR"}
+"""What the base must give too, where an image is released."""
+
 PARAMETERS = {
     "zip": {
         "CodeBucket": "the bucket of the zip",
@@ -47,6 +50,8 @@ def check(deployment: Deployment, app: Template, kind: str) -> None:
     for stack, outputs in OUTPUTS.items():
         template = app if stack == "app" else compose(deployment.architecture.stack(stack).template)
         found = template.body.get("Outputs") or {}
+        if stack == "base" and kind == "image":
+            outputs = {**outputs, **REPOSITORY}
         for name, what in outputs.items():
             if name not in found:
                 raise ConfigError(

@@ -8,7 +8,8 @@ from datetime import timedelta
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
-from gymops.deploy.release.plan import Request
+from gymops.deploy.release.plan import Context, Request
+from gymops.deploy.verbs import images
 from gymops.deploy.verbs.deploy import before, told
 from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NotTested
@@ -58,13 +59,18 @@ def tested(source: Site, target: Site, number: int | None) -> Tested:
     return Tested(release, bucket)
 
 
-def brought(source: Site, found: Tested, bucket: str) -> Wanted:
-    """What a promotion brings: the release's artefact, as it will lie in this bucket, and its template."""
+def brought(source: Site, found: Tested, bucket: str, repository: str) -> Wanted:
+    """What a promotion brings: the release's artefact, as it will lie in this bucket or repository, and its
+    template.
+    """
     was = of_release(found.release, source.files(found.bucket), source.deployment.parameters)
     parameters = {name: value for name, value in was.parameters.items() if name in _BROUGHT}
     artefact = was.artefact
     if parameters.get("CodeBucket"):
         parameters["CodeBucket"] = bucket
+    if artefact.kind == "image":
+        parameters["ImageUri"] = images.named(repository, was.code)
+        artefact = replace(artefact, uri=parameters["ImageUri"])
         artefact = replace(artefact, uri=f"s3://{bucket}/{parameters['CodeKey']}")
     return Wanted(artefact, was.code, was.template, parameters)
 
@@ -128,7 +134,9 @@ def promote(
         undrifted(source)
     bucket = foundation(target, token)
     there, here = source.files(found.bucket), target.files(bucket)
-    wanted = brought(source, found, bucket)
+    image = found.release.artefact.kind == "image"
+    wanted = brought(source, found, bucket, images.repository(target) if image else "")
+    images.ready(target, bucket, wanted)
     facts = {
         "approved_by": approved_by,
         "commit": found.release.commit,
@@ -140,7 +148,14 @@ def promote(
         "break_glass": f"drift accepted: {accept_drift}" if accept_drift else None,
     }
     steps = Steps(target, bucket, wanted, facts)
-    plan = steps.plan(lambda _: copy(wanted, there, here))
+
+    def bring(_: Context) -> None:
+        if image:
+            images.copy(source, target, found.release.artefact.uri, wanted.artefact.uri)
+        else:
+            copy(wanted, there, here)
+
+    plan = steps.plan(bring)
     request = Request(
         verb=VERB,
         command=f"gymops promote {source.deployment.name} {target.deployment.name}",

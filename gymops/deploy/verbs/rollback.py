@@ -11,7 +11,8 @@ from gymops.deploy.verbs import schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import told
 from gymops.deploy.verbs.failures import NothingToReturnTo
-from gymops.deploy.verbs.run import carry
+from gymops.deploy.verbs.preflight import returnable
+from gymops.deploy.verbs.run import carry, left
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import of_release
@@ -66,6 +67,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(
+    returnable(site, bucket, chosen, wanted)
         verb="rollback",
         command=f"gymops rollback {name}{f' {number}' if number else ''}",
         who=site.who,

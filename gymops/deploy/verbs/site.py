@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gymops.clock import Clock
+from gymops.deploy.build.transfer import Registry
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.objects import Objects
@@ -33,6 +34,28 @@ class Files(Protocol):
 
 
 class Served(Protocol):
+    def has(self, key: str) -> bool:
+        """Whether one is there."""
+
+
+class Ecr(Protocol):
+    """A repository of images, as ECR knows it."""
+
+    def policy(self) -> str | None:
+        """The lifecycle policy, as JSON; None if there is none."""
+
+    def tags(self) -> Mapping[str, frozenset[str]]:
+        """Of each image that is there, by its digest, the tags."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """A repository of images."""
+
+    ecr: Ecr
+    registry: Callable[[], Registry]
+    """By the distribution API; signs in."""
+
     """What is served under a name."""
 
     @property
@@ -206,6 +229,8 @@ class Site:
     """By bucket."""
     static: Callable[[str], StaticBucket]
     """By bucket."""
+    images: Callable[[str], Images]
+    """By repository."""
     cdn: Cdn
     functions: Functions
     instances: Instances

@@ -13,7 +13,7 @@ from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Plan, Step
 from gymops.deploy.template import Stack, compose
-from gymops.deploy.verbs import recording, schema
+from gymops.deploy.verbs import images, recording, schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.site import Site
@@ -202,6 +202,8 @@ class _Live:
 
     def __init__(self, site: Site, function: str, alias: str, paths: Sequence[str]) -> None:
         self._site = site
+        if release.good and release.artefact.kind == "image":
+            images.label(self._site, release.artefact.uri)
         self._function = function
         self._alias = alias
         self._paths = paths

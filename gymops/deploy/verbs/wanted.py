@@ -12,7 +12,7 @@ from gymops.deploy.release.ledger import Release, ReleasedArtefact
 from gymops.deploy.syntax import parse
 from gymops.deploy.template import Template
 from gymops.deploy.verbs.site import Files
-from gymops.errors import ConfigError, GateRefused
+from gymops.errors import GateRefused
 
 LIVE_VERSION = "LiveVersion"
 """The parameter that says which version serves: the business of the traffic, no part of what is wanted."""
@@ -35,23 +35,13 @@ class Wanted:
         return sha256(self.template.text.encode())
 
 
-def of_artefact(artefact: Artefact, bucket: str, template: Template) -> Wanted:
-    """What was built, as it will lie in the environment's bucket, or lies in its registry.
-
-    Raises:
-        ConfigError: an image that was not pushed to a registry.
-    """
+def of_artefact(artefact: Artefact, bucket: str, repository: str, template: Template) -> Wanted:
+    """What was built, as it will lie in the environment's bucket, or in its repository if it is an image."""
     brings: dict[str, str] = {"Architecture": artefact.arch}
     if artefact.kind == "image":
-        uri = next(iter(artefact.pushed), None)
-        if uri is None:
-            raise ConfigError(
-                "the image was not pushed anywhere", hint="gymops build --kind image --push REGISTRY/REPO"
-            )
-        digest = uri.rpartition("@")[2]
-        return Wanted(
-            ReleasedArtefact(artefact.digest, "image", uri), digest, template, {**brings, "ImageUri": uri}
-        )
+        uri = f"{repository}@{artefact.digest}"
+        released = ReleasedArtefact(artefact.digest, "image", uri)
+        return Wanted(released, artefact.digest, template, {**brings, "ImageUri": uri})
     code, layer = (key(artefact, name) for name in ("app.zip", "layer.zip"))
     brings |= {
         "CodeBucket": bucket,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gymops.deploy.artefact import Blob, canonical, sha256
-from gymops.deploy.build import build_image, build_zip, lock, push
+from gymops.deploy.build import build_image, build_zip, lock, transfer
 from gymops.deploy.build.failures import BuildError, RegistryError
 from gymops.deploy.build.target import Target
 from gymops.deploy.build.wheels import fetch
@@ -170,7 +170,7 @@ def test_an_upload_that_the_registry_lost_is_begun_anew(tmp_path: Path) -> None:
         return GOOD
 
     with misbehaving(answer) as server:
-        push._send(Blob("x", sha256(b"data"), 4, 0), tmp_path / "blob", repository(f"{server.host}/a/b"))
+        transfer.send(Blob("x", sha256(b"data"), 4, 0), tmp_path / "blob", repository(f"{server.host}/a/b"))
     assert (len(begun), len(ended)) == (2, 2)
 
 

@@ -34,6 +34,7 @@ from gymops.deploy.verbs.site import Site, Talk
 from gymops.deploy.verbs.wanted import LIVE_VERSION
 from tests.contract.objects import MemoryObjects
 from tests.unit.clocks import FakeClock
+from tests.unit.deploy.verbs.repository import Repository
 
 APP, DATABASE = "app", "app-database"
 
@@ -79,6 +80,7 @@ class World:
         self.states: dict[str, str] = {}
         """The stacks that are not at rest."""
         self.drifted: dict[str, list[Drifted]] = {}
+        self.repositories: dict[str, Repository] = {}
         self.said: list[str] = []
         self.effects: list[str] = []
         self.dies_at: tuple[int, bool] | None = None
@@ -92,6 +94,7 @@ class World:
             stacks=lambda _region, upload: _Stacks(self, upload),  # type: ignore[arg-type, return-value]
             files=lambda bucket: _Files(self, self.held.setdefault(bucket, {})),
             objects=lambda _bucket: self.store,
+            images=lambda uri: self.repositories.setdefault(uri, Repository(self, uri)).images,
             static=lambda _bucket: _Static(self),
             cdn=_Cdn(self),
             functions=_Functions(self),
@@ -135,7 +138,10 @@ class World:
     def outputs(self, name: str) -> dict[str, str]:
         prefix = self.deployment.prefix
         return {
-            f"{self.deployment.app}-base": {"ReleaseBucketName": f"releases-{self.name}"},
+            f"{self.deployment.app}-base": {
+                "ReleaseBucketName": f"releases-{self.name}",
+                "RepositoryUri": f"{self.name}.example.com/gym-app",
+            },
             f"{prefix}-certificate": {
                 "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
             },
@@ -229,6 +235,9 @@ class _Files:
         return True
 
     def get(self, key: str, digest: str) -> bytes:
+    def has(self, key: str) -> bool:
+        return key in self.there
+
         assert digest == f"sha256:{hashlib.sha256(self.there[key]).hexdigest()}"
         return self.there[key]
 
@@ -281,6 +290,8 @@ def latest(world: World) -> str:
     import base64
 
     key = world.app["parameters"]["CodeKey"]
+    if uri := world.app["parameters"].get("ImageUri"):
+        return str(uri).rpartition("@")[2]
     return base64.b64encode(bytes.fromhex(key.split("/")[1])).decode()
 
 
