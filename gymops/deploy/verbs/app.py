@@ -25,10 +25,18 @@ class App:
         self._site = site
         self._bucket = bucket
         self._deployment = site.deployment
+        self._known: dict[str, Mapping[str, str]] = {}
+        """What each stack gives, asked once: it only changes by ``change``."""
+        self._stored: set[str] = set()
 
     def outputs(self) -> Mapping[str, str]:
         """What its stack gives; empty before the first release."""
-        return self._site.outputs("app")
+        return self._of("app")
+
+    def _of(self, stack: str) -> Mapping[str, str]:
+        if stack not in self._known:
+            self._known[stack] = self._site.outputs(stack)
+        return self._known[stack]
 
     def function(self) -> tuple[str, str]:
         """The function's name, and its alias's."""
@@ -58,7 +66,7 @@ class App:
         for one in self._deployment.stacks():
             if one.name == stack.name:
                 break
-            found |= self._site.outputs(one.name)
+            found |= self._of(one.name)
         return found
 
     def change(
@@ -97,7 +105,10 @@ class App:
                 self.snapshot(context)
             return True
 
-        upload(template.text)  # a release is returned to by the template it had
+        if template.text not in self._stored:
+            upload(template.text)  # a release is returned to by the template it had
+            self._stored.add(template.text)
+        self._known.pop(one.name, None)
         stacks = self._site.stacks(region, upload)
         waiting = stacks.deploy(
             target,
@@ -106,7 +117,9 @@ class App:
             agree=self._site.talk.agree,
             allowed=self._site.talk.allowed,
         )
-        return drain(waiting, self._site.talk.progress)
+        done = drain(waiting, self._site.talk.progress)
+        self._known[one.name] = done.outputs
+        return done
 
     def work(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         """Have one-shot work done.

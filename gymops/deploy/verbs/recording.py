@@ -25,9 +25,7 @@ def release(
     """The record of an operation that ends; of ``parameters`` what the template takes and no secret is."""
     results = context.results
     schema = results.get("schema") or {}
-    parameters = {**site.deployment.parameters, **parameters}
-    known = {name: value for name, value in parameters.items() if name in wanted.template.parameters}
-    recorded = shown(known, _secret(wanted.template))
+    recorded, withheld = given(site, wanted, parameters)
     source: Source | None = facts.get("source")
     return Release(
         environment=site.deployment.name,
@@ -38,7 +36,7 @@ def release(
         artefact=wanted.artefact,
         template=wanted.template_digest,
         parameters=recorded,
-        withheld=tuple(sorted(set(known) - set(recorded))),
+        withheld=withheld,
         started=operation.started,
         ended=site.clock.now(),
         why=context.failure.message if context.failure else None,
@@ -57,6 +55,16 @@ def release(
         break_glass=facts.get("break_glass"),
         version=results.get("version"),
     )
+
+
+def given(
+    site: Site, wanted: Wanted, parameters: Mapping[str, str]
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """The parameters as a record has them, and the names of those that no record may hold."""
+    parameters = {**site.deployment.parameters, **parameters}
+    known = {name: value for name, value in parameters.items() if name in wanted.template.parameters}
+    recorded = shown(known, _secret(wanted.template))
+    return recorded, tuple(sorted(set(known) - set(recorded)))
 
 
 def _secret(template: Template) -> frozenset[str]:

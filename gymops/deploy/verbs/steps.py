@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gymops.deploy import smoke, traffic
-from gymops.deploy.release.ledger import Ledger
+from gymops.deploy.release.ledger import Ledger, last_good
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Plan, Step
 from gymops.deploy.template import Stack, compose
@@ -104,7 +104,23 @@ class Steps:
         done = self._app.change(
             self._wanted.template, {**self._wanted.parameters, LIVE_VERSION: serving}, context
         )
-        return {"changed": done.changed, "change_set": done.change_set or None, "serving": serving or None}
+        runs = not done.changed and self._runs(serving)
+        change_set = done.change_set or None
+        return {"changed": done.changed, "change_set": change_set, "serving": serving or None, "runs": runs}
+
+    def _runs(self, serving: str) -> bool:
+        """Whether the version that serves is this very release: its code, its template, its parameters."""
+        running = last_good(self.ledger().releases())
+        if running is None or running.withheld or running.version != serving:
+            return False  # what is withheld cannot be compared
+        same = (running.artefact.digest, running.template) == (
+            self._wanted.artefact.digest,
+            self._wanted.template_digest,
+        )
+        if not same or (running.parameters, ()) != recording.given(self._site, self._wanted, self._given()):
+            return False
+        function, _ = self._app.function()
+        return self._app.published(function, serving, self._wanted.code)
 
     def schema(self, context: Context) -> dict[str, Any] | None:
         """Bring the schema to what the release needs."""
@@ -116,6 +132,10 @@ class Steps:
         function, _ = self._app.function()
         if back := context.results.get("alias"):
             return str(back)
+        if context.results["stack"].get("runs"):
+            version = str(context.results["stack"]["serving"])
+            self._site.talk.say(f"nothing changed: version {version} runs it already, and is asked again")
+            return version
         version = self._site.functions.publish(function, self._wanted.code)
         self._site.talk.say(f"version {version} is published")
         return version
@@ -149,7 +169,9 @@ class Steps:
 
     def settle(self, context: Context) -> dict[str, Any]:
         """Say in the stack which version serves, so that its next update leaves the alias there."""
-        version = context.results["version"]
+        version, before = context.results["version"], context.results["stack"]
+        if not before["changed"] and before["serving"] == version:
+            return {"changed": False}  # the stack was just found to say so
         done = self._app.change(
             self._wanted.template, {**self._wanted.parameters, LIVE_VERSION: version}, context
         )
@@ -176,13 +198,15 @@ class Steps:
             return None
         if self.operation is None:
             raise AssertionError("a step outside of an operation")
-        found = self._app.found(self._deployment.architecture.stack("app"))
-        parameters = {**found, **self._wanted.parameters}
         release = self.ledger().append(
-            recording.release(self._site, self.operation(), self._wanted, parameters, self._facts, context)
+            recording.release(self._site, self.operation(), self._wanted, self._given(), self._facts, context)
         )
         self._site.talk.say(f"recorded as release {release.number} of {release.environment}")
         return release.number
+
+    def _given(self) -> dict[str, str]:
+        """What the application's template is given, over the environment's parameters."""
+        return {**self._app.found(self._deployment.architecture.stack("app")), **self._wanted.parameters}
 
     def ledger(self) -> Ledger:
         """The environment's releases."""
