@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gymops.clock import Clock
-from gymops.deploy.release.objects import Stored
 from gymops.errors import Changed, Exists
+from gymops.store.objects import Stored
 
 
 class MemoryObjects:

@@ -17,9 +17,9 @@ from moto import mock_aws
 
 from gymops.aws.s3 import S3Objects
 from gymops.clock import SystemClock
-from gymops.deploy.release.directory import DirectoryObjects
-from gymops.deploy.release.objects import Objects, StoreError
 from gymops.errors import Changed, Exists, GymopsError
+from gymops.store.directory import DirectoryObjects
+from gymops.store.objects import Objects, StoreError
 from tests.contract.objects import MemoryObjects, OneByOne
 from tests.local_aws import ACCOUNT
 
@@ -171,7 +171,7 @@ import os
 import sys
 from pathlib import Path
 from gymops.clock import SystemClock
-from gymops.deploy.release.directory import DirectoryObjects
+from gymops.store.directory import DirectoryObjects
 from gymops.errors import Changed
 
 objects = DirectoryObjects(Path(sys.argv[1]), SystemClock())

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from gymops.clock import SystemClock
-from gymops.deploy.release.directory import DirectoryObjects
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.lock import Lock, Owner
-from gymops.deploy.release.objects import Objects, Stored
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Happened, Outcome, Plan, Request, Step
 from gymops.deploy.release.run import carry_out
 from gymops.errors import GymopsError
+from gymops.store.directory import DirectoryObjects
+from gymops.store.objects import Objects, Stored
 
 CLOCK = SystemClock()
 MOMENTS = ("before", "during", "after")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
-from gymops.deploy.release.objects import Stored
 from gymops.deploy.release.plan import Request
 from gymops.errors import LockLost
+from gymops.store.objects import Stored
 from tests.contract.objects import MemoryObjects
 from tests.unit.clocks import FakeClock
 

@@ -25,9 +25,9 @@ from gymops.deploy.release.ledger import (
     previous,
     targets,
 )
-from gymops.deploy.release.objects import Stored
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.records import RecordError, SecretInRecord, dump, load, shown
+from gymops.store.objects import Stored
 from tests.unit.clocks import FakeClock
 from tests.unit.deploy.release.doubles import Recording
 

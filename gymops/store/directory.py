@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gymops.clock import Clock
-from gymops.deploy.release.objects import Stored, StoreError
 from gymops.errors import Changed, Exists, GymopsError
+from gymops.store.objects import Stored, StoreError
 
 _LOCK = ".lock"
 _NEW = ".new"
