@@ -198,9 +198,8 @@ class StreamHasher:
         return Stream(self.events, fold(self.chunks()))
 
 
-def fold(chunks: Iterable[bytes]) -> bytes:
-    """The stream head over chunks."""
-    head = EMPTY_HEAD
+def fold(chunks: Iterable[bytes], head: bytes = EMPTY_HEAD) -> bytes:
+    """The stream head over chunks, which come after those that ``head`` is of."""
     for chunk in chunks:
         head = sha256(b"\x01" + head + chunk).digest()
     return head

@@ -54,6 +54,35 @@ COPY (
 ) TO STDOUT (FORMAT binary)
 """
 
+# One probe of the index for each user, however many events there are.
+_COUNTS = """
+WITH RECURSIVE users AS (
+    (SELECT user_id FROM events ORDER BY user_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.user_id FROM events e WHERE e.user_id > u.user_id ORDER BY e.user_id LIMIT 1)
+    FROM users u WHERE u.user_id IS NOT NULL
+)
+SELECT user_id, (SELECT max(position) FROM events e WHERE e.user_id = u.user_id)
+FROM users u WHERE user_id IS NOT NULL
+"""
+
+# The records of some users that come after a position and not after another.
+_PARTS = """
+COPY (
+    SELECT user_id, event_id, "timestamp", event_type, schema_version, payload, source_event_id
+    FROM unnest({users}::text[] COLLATE "C", {after}::bigint[], {upto}::bigint[]) AS part (of, after, upto)
+    JOIN events ON user_id = part.of AND position > part.after AND position <= part.upto
+    ORDER BY user_id, position
+) TO STDOUT (FORMAT binary)
+"""
+
+_FIRST_GAP = """
+SELECT min(n) FROM (
+    SELECT position, row_number() OVER (ORDER BY position) + %(after)s AS n
+    FROM events WHERE user_id = %(user)s AND position > %(after)s
+) AS numbered WHERE position <> n
+"""
+
 # Positions are 1, 2, 3, ... within the user; (user_id, position) is unique, so first and last suffice.
 _GAPS = """
 SELECT user_id FROM unnest(%s::text[], %s::bigint[]) AS counted (user_id, events)
@@ -149,6 +178,37 @@ class PostgresLog:
             row = self.connection.execute(_GAPS, (users, counts)).fetchone()
         return row[0] if row else None
 
+    def counts(self) -> dict[str, int]:
+        """How many events each user has, by the last position; as ``parts``, within a ``snapshot``."""
+        with translated():
+            return dict(self.connection.execute(_COUNTS).fetchall())
+
+    def parts(self, parts: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, StreamHasher]]:
+        """The events of each user behind the first position and up to the second, hashed; the first is a
+        multiple of ``CHUNK``.
+        """
+        users = sorted(parts, key=str.encode)
+        query = sql.SQL(_PARTS).format(
+            users=sql.Literal(users),
+            after=sql.Literal([parts[user][0] for user in users]),
+            upto=sql.Literal([parts[user][1] for user in users]),
+        )
+        with translated():
+            yield from self._hashed(query, silent)
+
+    def prefixes(
+        self, watch: Mapping[str, int], progress: Progress = silent
+    ) -> Iterator[tuple[str, StreamHasher]]:
+        """Every stream, hashed, and as it was at a number of events (see ``StreamHasher``)."""
+        with translated():
+            yield from self._hashed(self._query(RECORDS), progress, watch)
+
+    def first_gap(self, user_id: str, after: int) -> int | None:
+        """The first position behind this one that is missing while a later one is there."""
+        with translated():
+            row = self.connection.execute(_FIRST_GAP, {"user": user_id, "after": after}).fetchone()
+        return row[0] if row else None
+
     def events(self, user_id: str) -> Iterator[Event]:
         """One user's events in order, each as the digest sees it."""
         connection = self.connection
@@ -183,21 +243,27 @@ class PostgresLog:
         return sql.SQL(text).format(users=self._users)
 
     def _streams(self, query: LiteralString, progress: Progress) -> Iterator[tuple[str, Stream]]:
-        """Hash a COPY sorted by user.
+        return ((user, hasher.stream()) for user, hasher in self._hashed(self._query(query), progress))
+
+    def _hashed(
+        self, query: sql.Composed, progress: Progress, watch: Mapping[str, int] | None = None
+    ) -> Iterator[tuple[str, StreamHasher]]:
+        """Hash a COPY sorted by user; ``watch`` as in ``StreamHasher``.
 
         The bytes PostgreSQL sends are the records: they are hashed as they come, so the proof's view of
         the target is the server's own and shares no code with the one of the source.
         """
         prefix: bytes | None = None
         hasher = StreamHasher()
-        for batch in _copy_out(self.connection, self._query(query)):
+        watch = watch or {}
+        for batch in _copy_out(self.connection, query):
             progress(len(batch))
             while batch:
                 if prefix is None or not batch[0].startswith(prefix):
                     if prefix is not None:
-                        yield prefix[6:].decode(), hasher.stream()
+                        yield prefix[6:].decode(), hasher
                     prefix = _prefix(batch[0])
-                    hasher = StreamHasher()
+                    hasher = StreamHasher(watch.get(prefix[6:].decode(), -1))
                 # Sorted by user: when the last one is still this user's, so are all between.
                 mine = (
                     len(batch)
@@ -207,7 +273,7 @@ class PostgresLog:
                 hasher.add(batch[:mine])
                 batch = batch[mine:]
         if prefix is not None:
-            yield prefix[6:].decode(), hasher.stream()
+            yield prefix[6:].decode(), hasher
 
     def _foreign_streams(
         self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, progress: Progress
