@@ -69,7 +69,6 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     )
 
 
-def owner() -> Owner:
 def _images(account: Account, uri: str) -> Images:
     from gymops.aws.ecr import EcrRepository
     from gymops.deploy.verbs.site import Images
@@ -87,6 +86,7 @@ def _images(account: Account, uri: str) -> Images:
     return Images(ecr, registry)
 
 
+def owner() -> Owner:
     """This process, for those who find its lock."""
     from gymops.deploy.release.lock import Owner
 

@@ -32,6 +32,7 @@ LIMITS = (
     "what was changed by hand is not seen: gymops drift tells",
 )
 _UNKNOWN_BUCKET = "known-after-the-first-release"
+_UNKNOWN_REPOSITORY = f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{_UNKNOWN_BUCKET}"
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,10 @@ def brought(source: Site, found: Tested, bucket: str, repository: str) -> Wanted
     artefact = was.artefact
     if parameters.get("CodeBucket"):
         parameters["CodeBucket"] = bucket
+        artefact = replace(artefact, uri=f"s3://{bucket}/{parameters['CodeKey']}")
     if artefact.kind == "image":
         parameters["ImageUri"] = images.named(repository, was.code)
         artefact = replace(artefact, uri=parameters["ImageUri"])
-        artefact = replace(artefact, uri=f"s3://{bucket}/{parameters['CodeKey']}")
     return Wanted(artefact, was.code, was.template, parameters)
 
 

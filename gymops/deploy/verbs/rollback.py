@@ -56,6 +56,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         raise NothingToReturnTo(f"the stack of {name} is not there", hint=f"gymops deploy {name} makes it")
     applied = schema.fit(site, App(site, bucket), chosen, releases)
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
+    returnable(site, bucket, chosen, wanted)
     running = last_good(releases)
     facts = {
         "commit": chosen.commit,
@@ -67,7 +68,6 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(
-    returnable(site, bucket, chosen, wanted)
         verb="rollback",
         command=f"gymops rollback {name}{f' {number}' if number else ''}",
         who=site.who,

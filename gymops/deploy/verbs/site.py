@@ -32,8 +32,6 @@ class Files(Protocol):
     def get(self, key: str, digest: str) -> bytes:
         """One, whose digest must be this."""
 
-
-class Served(Protocol):
     def has(self, key: str) -> bool:
         """Whether one is there."""
 
@@ -56,6 +54,8 @@ class Images:
     registry: Callable[[], Registry]
     """By the distribution API; signs in."""
 
+
+class Served(Protocol):
     """What is served under a name."""
 
     @property
@@ -227,10 +227,10 @@ class Site:
     """By bucket."""
     objects: Callable[[str], Objects]
     """By bucket."""
-    static: Callable[[str], StaticBucket]
-    """By bucket."""
     images: Callable[[str], Images]
     """By repository."""
+    static: Callable[[str], StaticBucket]
+    """By bucket."""
     cdn: Cdn
     functions: Functions
     instances: Instances

@@ -234,10 +234,10 @@ class _Files:
         self.world.effect(f"file {key.rpartition('/')[2]}", lambda: self.there.update({key: data}))
         return True
 
-    def get(self, key: str, digest: str) -> bytes:
     def has(self, key: str) -> bool:
         return key in self.there
 
+    def get(self, key: str, digest: str) -> bytes:
         assert digest == f"sha256:{hashlib.sha256(self.there[key]).hexdigest()}"
         return self.there[key]
 
@@ -289,9 +289,9 @@ def latest(world: World) -> str:
     """What $LATEST runs: as Lambda writes it."""
     import base64
 
-    key = world.app["parameters"]["CodeKey"]
     if uri := world.app["parameters"].get("ImageUri"):
         return str(uri).rpartition("@")[2]
+    key = world.app["parameters"]["CodeKey"]
     return base64.b64encode(bytes.fromhex(key.split("/")[1])).decode()
 
 
