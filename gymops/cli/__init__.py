@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("gymops.cli.deploy", "Release to an environment: build, upgrade, try, shift, record."),
     "destroy": ("gymops.cli.destroy", "Delete an environment, after a final snapshot of its database."),
     "diff": ("gymops.cli.diff", "What the next release would change in an environment's stacks."),
+    "doctor": ("gymops.cli.doctor", "What would break a deploy, each finding with its fix."),
     "drift": ("gymops.cli.drift", "What was changed by hand in an environment's stacks."),
     "init": ("gymops.cli.init", "Write a commented gymops.toml."),
     "lint": ("gymops.cli.lint", "Look through templates: cfn-lint, and rules of our own."),

@@ -122,6 +122,24 @@ def account(settings: config.Settings, deployment: Deployment) -> Account:
         AwsError: no credentials, or AWS is not reached.
         ConfigError: the credentials are of another account than gymops.toml names.
     """
+    found = reach(settings, deployment)
+    if found.local:
+        return found
+    number, arn = found.identity()
+    if deployment.account not in (None, number):
+        raise ConfigError(
+            f"{deployment.name} is in account {deployment.account}, but the credentials are {arn}",
+            hint=f"change `profile` or `account` of [environments.{deployment.name}] in gymops.toml",
+        )
+    return found
+
+
+def reach(settings: config.Settings, deployment: Deployment) -> Account:
+    """The same, without asking whether anybody is there.
+
+    Raises:
+        LocalError: the local AWS does not run.
+    """
     from gymops.aws.account import Account
     from gymops.local.emulator import LocalAws
 
@@ -133,14 +151,7 @@ def account(settings: config.Settings, deployment: Deployment) -> Account:
                 hint=f"gymops local up; or name a profile in [environments.{deployment.name}] of gymops.toml",
             )
         return Account(deployment.region, endpoint=found.url, number=local_number(deployment.name))
-    chosen = Account(deployment.region, profile=deployment.profile)
-    number, arn = chosen.identity()
-    if deployment.account not in (None, number):
-        raise ConfigError(
-            f"{deployment.name} is in account {deployment.account}, but the credentials are {arn}",
-            hint=f"change `profile` or `account` of [environments.{deployment.name}] in gymops.toml",
-        )
-    return chosen
+    return Account(deployment.region, profile=deployment.profile)
 
 
 def local_number(environment: str) -> str:

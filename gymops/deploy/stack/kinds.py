@@ -43,6 +43,14 @@ def create_only(kind: str) -> tuple[frozenset[str], frozenset[str]]:
     return _names(schema, "createOnlyProperties"), _names(schema, "conditionalCreateOnlyProperties")
 
 
+@cache
+def permissions(kind: str, handlers: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    """The (service, action) that CloudFormation asks for in a type's handlers; empty if nobody says."""
+    told = (_schema(kind) or {}).get("handlers", {})
+    listed = (one for name in handlers for one in told.get(name, {}).get("permissions", ()))
+    return frozenset((service, action) for service, _, action in (one.partition(":") for one in listed))
+
+
 def _names(schema: dict[str, Any], key: str) -> frozenset[str]:
     """Top-level names of what is listed as ``/properties/Name[/...]``."""
     return frozenset(one.split("/")[2] for one in schema.get(key) or () if one.startswith("/properties/"))

@@ -1,0 +1,68 @@
+"""The actions that gymops itself asks of AWS, beside those by which CloudFormation makes what templates say.
+
+A test reads every call out of ``gymops/aws`` and compares.
+"""
+
+from __future__ import annotations
+
+RELEASE: frozenset[str] = frozenset({
+    "sts:GetCallerIdentity",
+    # the stacks, and why they fail
+    "cloudformation:ContinueUpdateRollback", "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents", "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:DescribeStackEvents", "cloudformation:DescribeStackResourceDrifts",
+    "cloudformation:DescribeStacks", "cloudformation:DetectStackDrift",
+    "cloudformation:DetectStackResourceDrift", "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate", "cloudformation:ListStackResources", "cloudformation:RollbackStack",
+    # artefacts, ledger, journal and lock
+    "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+    # the function, its versions and its alias
+    "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
+    "lambda:PublishVersion", "lambda:UpdateAlias",
+    # a snapshot before what cannot be taken back
+    "rds:CreateDBSnapshot", "rds:DescribeDBSnapshots",
+    # served files, and what CloudFront's edges are to forget
+    "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation",
+    # a secret made anew while the app stays up
+    "secretsmanager:DescribeSecret", "secretsmanager:GetRandomPassword",
+    "secretsmanager:ListSecretVersionIds", "secretsmanager:PutSecretValue", "secretsmanager:RotateSecret",
+    "secretsmanager:UpdateSecretVersionStage",
+    # looking: alarms, logs, events
+    "acm:DescribeCertificate", "cloudwatch:DescribeAlarms", "logs:FilterLogEvents", "rds:DescribeEvents",
+})  # fmt: skip
+"""What a release, a rollback, attach, drift, logs and secrets do."""
+
+IMAGES: frozenset[str] = frozenset({
+    "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+    "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy",
+    "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+})  # fmt: skip
+"""What pushing an image does, besides; most of it is the registry's protocol."""
+
+TASKS: frozenset[str] = frozenset({"ecs:DescribeTasks", "ecs:ListTasks"})
+"""What explaining a service that does not start does."""
+
+DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "s3:ListBucketVersions"})
+"""What destroy looks into before it deletes."""
+
+DOCTOR: frozenset[str] = frozenset({
+    "acm:DescribeCertificate", "acm:ListCertificates", "cloudformation:DescribeStacks",
+    "cloudfront:ListConflictingAliases", "cloudfront:ListDistributions", "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways", "ec2:DescribeVpcs", "iam:GetAccountSummary", "iam:GetRole",
+    "iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeDBEngineVersions",
+    "rds:DescribeDBInstances", "rds:DescribeDBMajorEngineVersions", "rds:DescribeDBProxies",
+    "route53:GetAccountLimit", "route53:GetHostedZone", "route53:ListHostedZonesByName",
+    "s3:ListAllMyBuckets", "servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota",
+})  # fmt: skip
+"""What this doctor reads."""
+
+RUNTIME: frozenset[str] = frozenset({"rds-db:connect", "secretsmanager:GetSecretValue"})
+"""What the app does with its own role: no business of whoever deploys it."""
+
+
+def actions(kinds: frozenset[str]) -> frozenset[str]:
+    """What releasing needs, where the templates make resources of these types."""
+    images = IMAGES if "AWS::ECR::Repository" in kinds else frozenset()
+    tasks = TASKS if "AWS::ECS::Service" in kinds else frozenset()
+    return RELEASE | DESTROY | images | tasks
