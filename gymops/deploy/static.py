@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from gymops.deploy.artefact import ArtefactError, canonical
+from gymops.deploy.artefact import Artefact, ArtefactError, canonical
 
 MANIFEST, ARCHIVE = "static.json", "static.zip"
 """The parts of an artefact: what the files are, and what they hold."""
@@ -126,6 +126,11 @@ class Manifest:
             raise ArtefactError(
                 f"a list of static files that cannot be read: {error}", hint="build and deploy it again"
             ) from None
+
+
+def listed(artefact: Artefact) -> str | None:
+    """The digest of the list of an artefact's static files; None if it has none."""
+    return next((blob.digest for blob in artefact.blobs if blob.name == MANIFEST), None)
 
 
 def content_type(path: str, data: bytes) -> str:
