@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from gymops.deploy.artefact import canonical, sha256
 from gymops.deploy.release.objects import Objects, named
 from gymops.deploy.release.plan import Outcome
-from gymops.deploy.release.records import RecordError, dump, load, plain
+from gymops.deploy.release.records import RecordError, dump, load
 from gymops.errors import Exists, GymopsError
+from gymops.store.records import plain
 
 DESTROY = "destroy"
 """The verb after which nothing runs."""

@@ -127,7 +127,7 @@ class Operation:
 
     def as_dict(self) -> Mapping[str, Any]:
         """For ``--json``."""
-        from gymops.deploy.release.records import plain
+        from gymops.store.records import plain
 
         document: dict[str, Any] = plain(self)
         return document

@@ -10,9 +10,9 @@ from gymops.clock import Clock
 from gymops.deploy.release.journal import Entry
 from gymops.deploy.release.operation import Operation, State, StepRecord
 from gymops.deploy.release.plan import Context, Failure, Outcome, Plan, Step
-from gymops.deploy.release.records import plain
 from gymops.deploy.stack.masking import Masker
 from gymops.errors import Detached, GymopsError, Interrupted, LockLost, Unknown
+from gymops.store.records import plain
 
 Tell = Callable[[Operation], None]
 

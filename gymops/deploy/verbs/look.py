@@ -14,7 +14,6 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, last_good
 from gymops.deploy.release.lock import LockRecord, held_by
 from gymops.deploy.release.operation import Operation
-from gymops.deploy.release.records import plain
 from gymops.deploy.stack.masking import Masker
 from gymops.deploy.stack.port import StackTarget
 from gymops.deploy.stack.preview import Preview
@@ -26,6 +25,7 @@ from gymops.deploy.verbs.schema import needing
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, code_of, of_artefact
 from gymops.errors import ConfigError
+from gymops.store.records import plain
 
 LIMITS = (
     "the database is not asked: which schema revisions a release brings is known when it runs",
@@ -152,14 +152,6 @@ def status(site: Site) -> Status:
     )
 
 
-def _ringing(site: Site) -> tuple[tuple[str, ...] | None, Mapping[str, str]]:
-    """The alarms are another service's: that it does not answer hides nothing else."""
-    try:
-        return tuple(site.ringing()), {}
-    except AwsError as error:
-        return None, {"alarms": error.message}
-
-
 def _waiting(releases: Sequence[Release], returns: int) -> Mapping[str, Sequence[int]]:
     """A release that knows a revision had it waiting too."""
     needed_by, running = needing(releases, returns), last_good(releases)
@@ -167,6 +159,14 @@ def _waiting(releases: Sequence[Release], returns: int) -> Mapping[str, Sequence
         one: sorted(release.number for release in needed_by if one not in release.waiting)
         for one in (running.waiting if running else ())
     }
+
+
+def _ringing(site: Site) -> tuple[tuple[str, ...] | None, Mapping[str, str]]:
+    """The alarms are another service's: that it does not answer hides nothing else."""
+    try:
+        return tuple(site.ringing()), {}
+    except AwsError as error:
+        return None, {"alarms": error.message}
 
 
 def _state(site: Site, stack: Stack) -> StackState:
