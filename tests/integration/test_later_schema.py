@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,10 @@ from tests.sources import migrate
 
 KNOWN = [revision.id for revision in schema.history()]
 RECORD = "SELECT history FROM alembic_version"
+RELATIONS = """
+SELECT oid, relname, relkind, relnatts, xmin::text FROM pg_catalog.pg_class
+WHERE relnamespace = 'public'::regnamespace ORDER BY oid
+"""
 
 
 @pytest.fixture
@@ -237,3 +242,55 @@ def test_a_contract_waits_for_the_releases_one_may_return_to(gymops_database: st
 
         done = ask(gymops_database, "schema-upgrade", phase="contract", targets=[contract, last])
         assert (done["applied"], done["current"], done["pending"]) == ([contract], contract, [last])
+
+
+def test_a_contract_that_may_wait_is_no_finding_and_one_with_more_behind_it_that_is_needed_is(
+    gymops_database: str, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expand, contract = later.expand(), later.contract()
+    with later.at_work():
+        monkeypatch.setattr(schema, "MAX_SCHEMA", contract)
+        findings = [one.name for one in schema.check(gymops_database).checks if not one.ok]
+        assert findings == ["revision"]
+        ask(gymops_database, "schema-upgrade", phase="expand")
+        found = ask(gymops_database, "schema-check")
+        assert found["ok"], found
+        assert found["checks"][0]["detail"] == f"at {expand}; {contract} takes away, and may wait"
+        assert len(found["checks"]) > 2
+
+        last = later.expand()
+        monkeypatch.setattr(schema, "MIN_SCHEMA", last)
+        monkeypatch.setattr(schema, "MAX_SCHEMA", last)
+        found = ask(gymops_database, "schema-check")
+        assert [one["name"] for one in found["checks"] if not one["ok"]] == ["accepted"]
+
+
+@pytest.mark.parametrize("at", [None, "0004"], ids=["empty", "behind"])
+def test_what_starts_and_is_asked_applies_nothing_even_as_the_owner(database: str, at: str | None) -> None:
+    """A cold start never touches the schema; only one-shot work does, and that never goes back."""
+    if at:
+        schema.upgrade(database, clock=SystemClock(), to=at)
+    with connect(database, autocommit=True) as connection:
+        before = connection.execute(RELATIONS).fetchall()
+        store = open_store(database, user="", clock=SystemClock())
+        with (
+            closing(store),
+            TestClient(
+                create_app(store, SETTINGS, clock=SystemClock()), base_url=HOST, raise_server_exceptions=False
+            ) as client,
+        ):
+            assert client.get("/api/health").status_code == 200
+            assert client.get("/api/ready").status_code == (200 if at else 503)
+            client.get("/api/workouts")
+        assert connection.execute(RELATIONS).fetchall() == before
+    assert schema.current(database) == at
+
+
+def test_no_code_of_ours_goes_downwards() -> None:
+    """``undo`` is for development: nothing but the tests calls it."""
+    found = {
+        file.name
+        for file in Path(operations.__file__).parents[1].rglob("*.py")
+        if re.search(r"revisions\.undo|\.downgrade\(", file.read_text(encoding="utf-8"))
+    }
+    assert found == {"revisions.py"}
