@@ -202,6 +202,8 @@ class Steps:
             recording.release(self._site, self.operation(), self._wanted, self._given(), self._facts, context)
         )
         self._site.talk.say(f"recorded as release {release.number} of {release.environment}")
+        if release.good and release.artefact.kind == "image":
+            images.label(self._site, release.artefact.uri)
         return release.number
 
     def _given(self) -> dict[str, str]:
@@ -226,8 +228,6 @@ class _Live:
 
     def __init__(self, site: Site, function: str, alias: str, paths: Sequence[str]) -> None:
         self._site = site
-        if release.good and release.artefact.kind == "image":
-            images.label(self._site, release.artefact.uri)
         self._function = function
         self._alias = alias
         self._paths = paths
