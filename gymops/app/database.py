@@ -75,6 +75,7 @@ def provider(environ: Mapping[str, str], *, secrets: Secrets, tokens: Tokens) ->
         )
     return DatabaseUrl(
         partial(secrets.read, arn) if arn else lambda: plain or "",
+        pending=partial(secrets.read_stage, arn, "AWSPENDING") if arn else lambda: None,
         host=environ.get(_HOST),
         port=environ.get(_PORT),
         name=environ.get(_NAME),

@@ -98,19 +98,22 @@ class Current:
 class DatabaseUrl:
     """The database's connection string, from a secret that may be rotated at any time.
 
-    A secret that RDS manages holds no more than user name and password; host, port and database then come
-    from the settings, and so does the host where an RDS Proxy stands before the instance.
+    RDS sets a new password while it is still pending, so a refused one that has not changed is followed by
+    the pending one. A secret that RDS manages holds no more than user name and password; host, port and
+    database then come from the settings, and so does the host where an RDS Proxy stands before the instance.
     """
 
     def __init__(
         self,
         read: Callable[[], str],
         *,
+        pending: Callable[[], str | None] = lambda: None,
         host: str | None = None,
         port: str | None = None,
         name: str | None = None,
     ) -> None:
         self._read = read
+        self._pending = pending
         self._instead = {"host": host, "port": port, "dbname": name}
         self._lock = threading.Lock()
         self._known: str | None = None
@@ -124,8 +127,11 @@ class DatabaseUrl:
         """
         with self._lock:
             if self._known is None or refresh:
-                self._known = None
-                self._known = connection_string(self._read(), **self._instead)
+                refused, self._known = self._known, None
+                found = connection_string(self._read(), **self._instead)
+                if found == refused and (pending := self._pending()):
+                    found = connection_string(pending, **self._instead)
+                self._known = found
             return self._known
 
 

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("gymops.cli.rollback", "Return to a recorded release."),
     "runbook": ("gymops.cli.runbook", "Runbooks: list, show, run step by step."),
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),
+    "secrets": ("gymops.cli.secrets", "What an environment keeps secret: list, rotate, set."),
     "serve": ("gymops.cli.serve", "Run the workout tracker Titan Trakr on a database."),
     "status": ("gymops.cli.status", "How an environment is: what serves, what is unfinished, who is at it."),
     "verify": ("gymops.cli.verify", "Compare two event logs and name the first event that differs."),

@@ -122,10 +122,10 @@ def look(site: Site, holdings: Holdings) -> Remains:
         if stack is None:
             continue
         stacks.append(stack)
-        declared = _declared(site, stack, region)
+        written_as = declared(site, stack, region)
         for one in reader.resources(stack.id):
             if one.live:
-                written = declared.get(one.name) or {}
+                written = written_as.get(one.name) or {}
                 holds = holdings.holds(one.kind, one.physical, region)
                 fates.append(
                     Fate(
@@ -137,7 +137,7 @@ def look(site: Site, holdings: Holdings) -> Remains:
     return Remains(tuple(stacks), tuple(fates))
 
 
-def _declared(site: Site, stack: Stack, region: str) -> Mapping[str, Any]:
+def declared(site: Site, stack: Stack, region: str) -> Mapping[str, Any]:
     """The resources of the template the stack has now."""
     if stack.status == "REVIEW_IN_PROGRESS":
         return {}  # it was made for a change set, and has nothing in it

@@ -48,7 +48,7 @@ class Secrets:
         return str(self._manager.get_secret_value(SecretId=arn)["SecretString"])
 
     def read_stage(self, arn: str, stage: str, /) -> str | None:
-        raise AssertionError(arn)
+        return None
 
 
 class Tokens:

@@ -122,3 +122,15 @@ def test_a_secret_that_could_not_be_read_is_asked_for_again() -> None:
         url()
     failing.clear()
     assert parse(url())["user"] == "app"
+
+
+def test_a_password_that_is_set_before_its_secret_is_current_is_found_pending() -> None:
+    """As RDS rotates: pending, set, current. A rotation that was given up leaves the current one."""
+    secret, pending = Secret(json.dumps(RDS)), [json.dumps({**RDS, "password": "next"})]
+    url = DatabaseUrl(secret, pending=lambda: pending[0] if pending else None)
+    assert parse(url())["password"] == PASSWORD
+    assert parse(url(refresh=True))["password"] == "next"
+    assert parse(url())["password"] == "next"
+    assert parse(url(refresh=True))["password"] == PASSWORD
+    pending.clear()
+    assert parse(url(refresh=True))["password"] == PASSWORD

@@ -153,6 +153,7 @@ class World:
                 "DatabaseIdentifier": f"{prefix}-db",
                 "DistributionId": "E123456789",
                 "StaticBucketName": f"pages-{self.name}",
+                "SecretSeconds": "20",
             },
         }.get(name, {})
 
