@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gymops.config import Environment, Settings
-from gymops.deploy.parameters import complete
+from gymops.deploy.parameters import SECRETIVE, complete
+from gymops.deploy.stack.masking import DYNAMIC, MASK, Masker
 from gymops.deploy.template import Architecture, Stack, Template, architecture
 from gymops.deploy.traffic import Shape
 from gymops.errors import ConfigError
+
+FROM_ENVIRONMENT = "env:"
+"""Begins a parameter whose value is in a variable."""
 
 DEFAULT_TRAFFIC = "AllAtOnce"
 DEFAULT_WITHIN_DAYS = 14
@@ -38,6 +43,8 @@ class Deployment:
     profile: str | None = None
     account: str | None = None
     """The account it must be in; None: whichever the credentials are of."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The process's environment, for parameters given as ``env:VARIABLE``."""
 
     @property
     def local(self) -> bool:
@@ -81,11 +88,43 @@ class Deployment:
         """A template's parameters; ``found`` are outputs of earlier stacks, and what the release brings.
 
         Raises:
-            ConfigError: one is missing, or outside what the template allows.
+            ConfigError: one is missing, or outside what the template allows; or a secret is written out.
         """
         known = {**self.parameters, **found}
-        values = {name: value for name, value in known.items() if name in template.parameters}
+        values = {
+            name: self._unfolded(name, value, template.parameters[name])
+            for name, value in known.items()
+            if name in template.parameters
+        }
         return complete(template, values, whose=self.name)
+
+    def _unfolded(self, name: str, value: str, declared: Mapping[str, Any]) -> str:
+        """The value of ``env:VARIABLE``, which is for what the template hides, and for nothing else."""
+        hidden = bool(declared.get(SECRETIVE))
+        if not value.startswith(FROM_ENVIRONMENT):
+            if hidden and value and name in self.parameters and not DYNAMIC.fullmatch(value):
+                raise _written_out(self.name, name)
+            return value
+        variable = value.removeprefix(FROM_ENVIRONMENT)
+        if not hidden:
+            raise ConfigError(
+                f"{self.name}: the parameter {name} is taken from env:, and not hidden in the stack",
+                hint=f"declare it with {SECRETIVE}: true in the template, or write its value",
+            )
+        if not self.environ.get(variable):
+            raise ConfigError(
+                f"{self.name}: the parameter {name} is {value}, and {variable} is not set",
+                hint=f"read -rs {variable} && export {variable}",
+            )
+        return self.environ[variable]
+
+
+def _written_out(environment: str, name: str) -> ConfigError:
+    return ConfigError(
+        f"{environment}: the parameter {name} holds what looks like a secret, or is declared as one",
+        hint="a secret does not belong in gymops.toml: write the ARN of one in Secrets Manager, a reference"
+        " ({{resolve:secretsmanager:...}}), or env:VARIABLE where the template declares NoEcho",
+    )
 
 
 def resolve(settings: Settings, name: str) -> Deployment:
@@ -116,6 +155,9 @@ def resolve(settings: Settings, name: str) -> Deployment:
         **chosen.environments.get(name, {}),
         **own.parameters,
     }
+    for parameter, value in own.parameters.items():
+        if not value.startswith(FROM_ENVIRONMENT) and MASK in Masker().value(parameter, value):
+            raise _written_out(name, parameter)
     after = own.after or chosen.after.get(name)
     if after == name:
         raise ConfigError(f"{name} comes after itself", hint=f"change `after` of [environments.{name}]")
@@ -135,6 +177,7 @@ def resolve(settings: Settings, name: str) -> Deployment:
         traffic=Shape.parse(own.traffic or DEFAULT_TRAFFIC),
         profile=own.profile,
         account=own.account,
+        environ=settings.environ,
     )
 
 

@@ -22,7 +22,7 @@ _ABOUT = re.compile(
     r"|policy|schedule|rules?|kmskey|kmskeyid|count|enabled|version|prefix|description|excludecharacters)$"
 )
 """Endings of names that are about a secret, and hold none."""
-_DYNAMIC = re.compile(r"\{\{resolve:[^{}]*\}\}")
+DYNAMIC = re.compile(r"\{\{resolve:[^{}]*\}\}")
 _PLAIN = re.compile(r"(?i)true|false|-?[0-9.]{1,6}|arn:aws[a-z-]*:[^\s]*")
 _SHORTEST = 4
 """Characters of a secret below which it is not looked for inside other texts: it would be everywhere."""
@@ -50,7 +50,7 @@ class Masker:
 
     def value(self, name: str, value: str) -> str:
         """The value of something of this name; a dynamic reference is shown, since it holds no secret."""
-        if _DYNAMIC.fullmatch(value):
+        if DYNAMIC.fullmatch(value):
             return value
         if name in self.names or value in self.values:
             return MASK if value else value
@@ -77,7 +77,7 @@ class Masker:
         hidden = hidden or any(_names_a_secret(step) for step in [detail.name, *steps])
 
         def masked(value: str | None) -> str | None:
-            if value is None or _DYNAMIC.fullmatch(value):
+            if value is None or DYNAMIC.fullmatch(value):
                 return value
             if hidden and value and not _PLAIN.fullmatch(value):
                 return MASK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gymops.config import Environment, Settings
@@ -94,3 +96,53 @@ def test_outputs_of_earlier_stacks_are_parameters_of_later_ones() -> None:
     assert "Unrelated" not in given
     with pytest.raises(ConfigError, match="DistributionId is missing"):
         staging.given(edge, {})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("DatabasePassword", "hunter2"),
+        ("LlmApiKey", "plain"),
+        ("AlertEmail", "AKIA" + "Z7Q4W2E9R1T5Y8U3"),
+        ("Note", "sk-ant-api03-" + "9fKq2LmX7vBn4RtY8wZc1DpH6sJ3gA5e"),
+    ],
+)
+def test_a_secret_is_not_written_into_gymops_toml(parameter: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"staging: the parameter {parameter}") as told:
+        resolve(settings(staging=Environment(parameters={parameter: value})), "staging")
+    assert value not in f"{told.value.message}{told.value.hint}"
+    assert "arn" in (told.value.hint or "").lower()
+
+
+def test_where_a_secret_is_may_be_written() -> None:
+    given = {
+        "LlmKeySecretArn": "arn:aws:secretsmanager:us-west-1:123456789012:secret:llm-AbCdEf",
+        "Password": "{{resolve:secretsmanager:prod/db:SecretString:password}}",
+        "ApiToken": "env:API_TOKEN",
+    }
+    found = resolve(settings(staging=Environment(parameters=given)), "staging").parameters
+    assert {name: found[name] for name in given} == given
+
+
+def test_what_a_template_hides_comes_from_the_environment_and_not_from_the_file(tmp_path: Path) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        "Parameters:\n  Pin: {Type: String, NoEcho: true, Default: none}\n  Size: {Type: String}\n"
+        "Resources: {}\n"
+    )
+
+    def given(**parameters: str) -> dict[str, str]:
+        own = Environment(parameters=parameters, region="eu-central-1")
+        known = Settings(architecture=str(template), environments={"dev": own}, environ={"PIN": "4711"})
+        return resolve(known, "dev").given(compose(template), {})
+
+    assert given(Pin="env:PIN", Size="1") == {"Pin": "4711", "Size": "1"}
+    assert given(Pin="{{resolve:ssm-secure:pin}}", Size="1")["Pin"].startswith("{{")
+    for parameters, message in (
+        ({"Pin": "4711", "Size": "1"}, "holds what looks like a secret, or is declared as one"),
+        ({"Pin": "env:NONE", "Size": "1"}, "NONE is not set"),
+        ({"Size": "env:PIN"}, "not hidden in the stack"),
+    ):
+        with pytest.raises(ConfigError, match=message) as told:
+            given(**parameters)
+        assert "4711" not in f"{told.value.message}{told.value.hint}"
