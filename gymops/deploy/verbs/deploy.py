@@ -12,8 +12,9 @@ from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Release, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Context, Request
+from gymops.deploy.static import listed
 from gymops.deploy.template import compose
-from gymops.deploy.verbs import images, needs
+from gymops.deploy.verbs import images, needs, static
 from gymops.deploy.verbs.run import carry, foundation
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
@@ -55,7 +56,7 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
     """
     gate(site.deployment, break_glass)
     template = compose(site.deployment.architecture.stack("app").template)
-    needs.check(site.deployment, template, built.artefact.kind)
+    needs.check(site.deployment, template, built.artefact.kind, static=listed(built.artefact) is not None)
     bucket = foundation(site, token)
     files, image = site.files(bucket), built.artefact.kind == "image"
     wanted = of_artefact(built.artefact, bucket, images.repository(site) if image else "", template)
@@ -72,6 +73,7 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
     def bring(_: Context) -> None:
         if image:
             images.push(site, wanted.artefact.uri, built.folder)
+            static.upload(built.artefact, built.folder, files)
         else:
             upload(built.artefact, built.folder, files)
 
@@ -101,4 +103,5 @@ def told(site: Site, wanted: Wanted) -> dict[str, Any]:
     return {
         "template": wanted.template_digest,
         "parameters": sha256(canonical({**site.deployment.parameters, **wanted.parameters})),
+        **({"static": wanted.artefact.static} if wanted.artefact.static else {}),
     }

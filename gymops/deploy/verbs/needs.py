@@ -16,6 +16,9 @@ OUTPUTS = {
 REPOSITORY = {"RepositoryUri": "where images are pushed: a repository of ECR"}
 """What the base must give too, where an image is released."""
 
+STATIC = {"StaticBucketName": "the bucket that static files are served from"}
+"""What the application must give too, where the artefact has static files."""
+
 PARAMETERS = {
     "zip": {
         "CodeBucket": "the bucket of the zip",
@@ -35,7 +38,7 @@ PARAMETERS = {
 """Kind of artefact -> the parameters that a release sets in the application's template."""
 
 
-def check(deployment: Deployment, app: Template, kind: str) -> None:
+def check(deployment: Deployment, app: Template, kind: str, *, static: bool = False) -> None:
     """Refuse a template that could be deployed, and not be released to.
 
     Raises:
@@ -52,6 +55,8 @@ def check(deployment: Deployment, app: Template, kind: str) -> None:
         found = template.body.get("Outputs") or {}
         if stack == "base" and kind == "image":
             outputs = {**outputs, **REPOSITORY}
+        if stack == "app" and static:
+            outputs = {**outputs, **STATIC}
         for name, what in outputs.items():
             if name not in found:
                 raise ConfigError(

@@ -10,6 +10,7 @@ from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context
 from gymops.deploy.release.records import shown
 from gymops.deploy.template import Template
+from gymops.deploy.verbs import static
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import Wanted
 
@@ -54,6 +55,7 @@ def release(
         source=source,
         break_glass=facts.get("break_glass"),
         version=results.get("version"),
+        static=static.recorded(results),
     )
 
 

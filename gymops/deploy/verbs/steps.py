@@ -17,6 +17,7 @@ from gymops.deploy.verbs import images, recording, schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.static import Static
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted
 
 _ASKED_AT_ONCE = 3
@@ -34,6 +35,7 @@ class Steps:
         """What the record says beside what the steps find: verb, who approved, commit, source, ..."""
         self._deployment = site.deployment
         self._app = App(site, bucket)
+        self._static = Static(site, bucket, self._app, wanted.artefact.static)
         self.operation: Callable[[], Operation] | None = None
         """The operation as it is written down; set when it begins."""
 
@@ -52,12 +54,18 @@ class Steps:
                 Step("schema", self.schema),
                 Step("version", self.version),
                 Step("smoke", self.smoke),
+                *self._static.ahead(),
                 Step("traffic", self.traffic),
+                *self._static.pages(),
                 Step("settle", self.settle),
                 *(self._around(stack) for stack in after),
                 Step("record", self.record),
             ),
-            recovery=(Step("restore", self.restore), Step("record-failure", self.record)),
+            recovery=(
+                *self._static.back(self._facts.get("before")),
+                Step("restore", self.restore),
+                Step("record-failure", self.record),
+            ),
         )
 
     def return_plan(self, version: str | None) -> Plan:
@@ -65,10 +73,13 @@ class Steps:
         return Plan(
             steps=(
                 Step("alias", lambda _: self.alias(version)),
+                *self._static.first(),
                 Step("stack", self.stack),
                 Step("version", self.version),
                 Step("smoke", self.smoke),
+                *self._static.ahead(),
                 Step("traffic", self.traffic),
+                *self._static.pages(),
                 Step("settle", self.settle),
                 Step("record", self.record),
             ),

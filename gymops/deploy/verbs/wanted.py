@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gymops.deploy.artefact import Artefact, sha256
 from gymops.deploy.release.ledger import Release, ReleasedArtefact
+from gymops.deploy.static import listed
 from gymops.deploy.syntax import parse
 from gymops.deploy.template import Template
 from gymops.deploy.verbs.site import Files
@@ -40,7 +41,7 @@ def of_artefact(artefact: Artefact, bucket: str, repository: str, template: Temp
     brings: dict[str, str] = {"Architecture": artefact.arch}
     if artefact.kind == "image":
         uri = f"{repository}@{artefact.digest}"
-        released = ReleasedArtefact(artefact.digest, "image", uri)
+        released = ReleasedArtefact(artefact.digest, "image", uri, listed(artefact))
         return Wanted(released, artefact.digest, template, {**brings, "ImageUri": uri})
     code, layer = (key(artefact, name) for name in ("app.zip", "layer.zip"))
     brings |= {
@@ -50,7 +51,7 @@ def of_artefact(artefact: Artefact, bucket: str, repository: str, template: Temp
         "Runtime": f"python{artefact.python}",
         "Handler": artefact.handler,
     }
-    released = ReleasedArtefact(artefact.digest, "zip", f"s3://{bucket}/{code}")
+    released = ReleasedArtefact(artefact.digest, "zip", f"s3://{bucket}/{code}", listed(artefact))
     return Wanted(released, artefact.blob("app.zip").code_sha256, template, brings)
 
 
