@@ -9,7 +9,7 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Context, Request
-from gymops.deploy.verbs import images
+from gymops.deploy.verbs import images, static
 from gymops.deploy.verbs.deploy import before, told
 from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NotTested
@@ -154,6 +154,7 @@ def promote(
             images.copy(source, target, found.release.artefact.uri, wanted.artefact.uri)
         else:
             copy(wanted, there, here)
+        static.copy(wanted.artefact.static, there, here)
 
     plan = steps.plan(bring)
     request = Request(
