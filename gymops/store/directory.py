@@ -27,7 +27,7 @@ class DirectoryObjects:
         self._clock = clock
 
     def get(self, key: str) -> Stored | None:
-        with _told(self._folder), suppress(FileNotFoundError), self._path(key).open("rb") as file:
+        with told(self._folder), suppress(FileNotFoundError), path_of(self._folder, key).open("rb") as file:
             data = file.read()
             written = os.fstat(file.fileno()).st_mtime
             return data, _etag(data), max(0.0, self._clock.now().timestamp() - written)
@@ -40,22 +40,22 @@ class DirectoryObjects:
         return self._write(key, data, lambda there: there == etag, Changed(f"{key}: has changed"))
 
     def keys(self, prefix: str) -> Sequence[str]:
-        with _told(self._folder):
+        with told(self._folder):
             files = [file for file in self._folder.rglob("*") if file.is_file()]
         keys = [file.relative_to(self._folder).as_posix() for file in files]
         return sorted((key for key in keys if _visible(key) and key.startswith(prefix)), key=str.encode)
 
     def delete(self, key: str, etag: str | None = None) -> None:
-        with _told(self._folder), self._locked():
+        with told(self._folder), self._locked():
             if etag is not None and self._etag(key) != etag:
                 raise Changed(f"{key}: has changed")
-            self._path(key).unlink(missing_ok=True)
+            path_of(self._folder, key).unlink(missing_ok=True)
 
     def _write(
         self, key: str, data: bytes, allowed: Callable[[str | None], bool], refusal: GymopsError
     ) -> str:
-        path = self._path(key)
-        with _told(self._folder), self._locked():
+        path = path_of(self._folder, key)
+        with told(self._folder), self._locked():
             there = self._etag(key)
             if there == _etag(data):
                 return there
@@ -68,19 +68,13 @@ class DirectoryObjects:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
-            _make_durable(path.parent)
+            durable(path.parent)
             return _etag(data)
 
     def _etag(self, key: str) -> str | None:
         with suppress(FileNotFoundError):
-            return _etag(self._path(key).read_bytes())
+            return _etag(path_of(self._folder, key).read_bytes())
         return None
-
-    def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not all(parts) or any(part.startswith(".") for part in parts):
-            raise StoreError(f"{key!r} is no key", hint="names with slashes between them")
-        return self._folder.joinpath(*parts)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -98,7 +92,20 @@ def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _make_durable(folder: Path) -> None:
+def path_of(folder: Path, key: str) -> Path:
+    """Where a key's file is.
+
+    Raises:
+        StoreError: it is no key.
+    """
+    parts = key.split("/")
+    if not all(parts) or any(part.startswith(".") for part in parts):
+        raise StoreError(f"{key!r} is no key", hint="names with slashes between them")
+    return folder.joinpath(*parts)
+
+
+def durable(folder: Path) -> None:
+    """What was linked or moved into a folder is there also after a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -107,7 +114,8 @@ def _make_durable(folder: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def told(folder: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into a message."""
     try:
         yield
     except OSError as error:

@@ -1,0 +1,141 @@
+"""What is stored goes once through compression, encryption and hash; and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+import pyrage
+import zstandard
+
+from gymops.backup.keys import KeyProblem, Keys
+from gymops.errors import GymopsError
+
+_LEVEL = 1
+"""zstd's fastest: a backup is read and written once, and the disk is the slower part."""
+_BLOCK = 1 << 20
+
+
+class Damaged(GymopsError):
+    """What was stored is not what was written."""
+
+    code = "damaged"
+
+
+class Writer(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take some."""
+
+
+class Reader(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Some; none at the end."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was stored."""
+
+    bytes: int
+    sha256: str
+    """Of the stored bytes."""
+    plain: int
+    """Bytes before compression."""
+
+
+class _Out:
+    """Passes on what is written, counted and hashed."""
+
+    def __init__(self, to: Writer) -> None:
+        self._to = to
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+        self.failed: Exception | None = None
+        """What ended the writing: on its way through age it would become another error."""
+
+    def write(self, data: bytes) -> int:
+        try:
+            self._to.write(data)
+        except Exception as error:
+            self.failed = error
+            raise
+        self._hash.update(data)
+        self.bytes += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held here."""
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class _In:
+    """Passes on what is read, counted."""
+
+    def __init__(self, of: Reader) -> None:
+        self._of = of
+        self.bytes = 0
+        self.failed: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._of.read(size)
+        except Exception as error:
+            self.failed = error
+            raise
+        self.bytes += len(data)
+        return data
+
+
+def store(source: Reader, target: Writer, keys: Keys) -> Written:
+    """Compress, encrypt and hash in one pass; nothing is held but a few blocks."""
+    plain, stored = _In(source), _Out(target)
+    compressed = zstandard.ZstdCompressor(level=_LEVEL).stream_reader(cast(BinaryIO, plain), read_size=_BLOCK)
+    try:
+        pyrage.encrypt_io(compressed, stored, [keys.identity.to_public()])
+    except (pyrage.EncryptError, OSError) as error:
+        raise plain.failed or stored.failed or error from None
+    return Written(stored.bytes, stored.digest(), plain.bytes)
+
+
+def load(source: Reader, target: Writer, keys: Keys, *, name: str) -> None:
+    """The reverse.
+
+    Raises:
+        KeyProblem: it was encrypted to another key.
+        Damaged: it is not what was written.
+    """
+    stored, plain = _In(source), _Out(target)
+    try:
+        with zstandard.ZstdDecompressor().stream_writer(cast(BinaryIO, plain), closefd=False) as decompressed:
+            pyrage.decrypt_io(stored, decompressed, [keys.identity])
+    except (pyrage.DecryptError, zstandard.ZstdError, OSError) as error:
+        if cause := stored.failed or plain.failed:
+            raise cause from None
+        if "No matching keys" in str(error):
+            raise KeyProblem(f"{name} is encrypted to another key", hint=_HINT) from None
+        raise Damaged(f"{name} is damaged: {error}", hint="gymops backups lists others") from None
+
+
+_HINT = "use the key it was made with: GYMOPS_BACKUP_KEY, or the file backup.key"
+
+
+def blocks(source: Reader) -> Iterator[bytes]:
+    """What is read, block by block."""
+    while data := source.read(_BLOCK):
+        yield data
+
+
+def digest(source: Reader) -> str:
+    """The SHA-256 of what is read."""
+    found = hashlib.sha256()
+    for data in blocks(source):
+        found.update(data)
+    return found.hexdigest()
