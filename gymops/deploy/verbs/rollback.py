@@ -12,7 +12,7 @@ from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import told
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.preflight import returnable
-from gymops.deploy.verbs.run import carry, left
+from gymops.deploy.verbs.run import carry
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import of_release
