@@ -1,4 +1,4 @@
-"""A recovery point: what was backed up when, where it is stored, and the seal that a restore must bring back."""
+"""A recovery point: what was backed up when, where it is stored, and the seal a restore must bring back."""
 
 from __future__ import annotations
 
