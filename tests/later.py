@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,10 @@ class Later:
     def __init__(self, folder: Path) -> None:
         self._root = folder
         shutil.copytree(
-            resources.path("migrations"), folder / "migrations", ignore=shutil.ignore_patterns("__pycache__")
+            resources.path("migrations"),
+            folder / "migrations",
+            ignore=shutil.ignore_patterns("__pycache__"),
+            dirs_exist_ok=True,
         )
         self.migrations = folder / "migrations"
         self.ids = [revision.id for revision in schema.history()]
@@ -67,6 +71,14 @@ class Later:
     def contract(self) -> str:
         """The end of something that code which does not know it may use."""
         return self.add("contract", "ALTER TABLE exercises DROP COLUMN description")
+
+    def known(self) -> None:
+        """Let the code beside the migrations know them."""
+        file = self._root / "gymops" / "pg" / "accepted.py"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(
+            re.sub('MAX_SCHEMA = "...."', f'MAX_SCHEMA = "{self.ids[-1]}"', text), encoding="utf-8"
+        )
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

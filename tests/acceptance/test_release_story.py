@@ -139,8 +139,8 @@ def described() -> str:
     app = payload()
     written = {
         "name": app.name, "package": list(app.packages), "handler": app.handler, "source": "src",
-        "lock": str(app.lock), "modules": list(app.modules), "files": list(app.files),
-        "exclude": list(app.exclude), "zip_without": list(app.zip_without),
+        "lock": str(app.lock), "migrations": "migrations", "modules": list(app.modules),
+        "files": list(app.files), "exclude": list(app.exclude), "zip_without": list(app.zip_without),
     }  # fmt: skip
     lines = [f"{name} = {json.dumps(value)}" for name, value in written.items()]
     return "\n".join(["", "[app]", *lines, ""])
@@ -334,8 +334,8 @@ def runbooks_run(story: Story) -> None:
 class Use:
     """The loader, as a process of its own."""
 
-    def __init__(self, story: Story) -> None:
-        env = story.environment("prod")
+    def __init__(self, story: Story, environment: str) -> None:
+        env = story.environment(environment)
         secret = env.client("secretsmanager").get_secret_value(
             SecretId=env.outputs["app"]["PasscodeSecretArn"]
         )
@@ -364,12 +364,12 @@ class Use:
             self._process.kill()
 
 
-def use(story: Story) -> Use:
-    return Use(story)
+def use(story: Story, environment: str = "prod") -> Use:
+    return Use(story, environment)
 
 
-def stored(story: Story) -> list[str]:
-    """The ids of all events in prod's database."""
-    env = story.environment("prod")
+def stored(story: Story, environment: str = "prod") -> list[str]:
+    """The ids of all events in an environment's database."""
+    env = story.environment(environment)
     with psycopg.connect(owner(env, env.outputs["app"]["DatabaseIdentifier"])) as connection:
         return sorted(str(row[0]) for row in connection.execute("select event_id from events"))
