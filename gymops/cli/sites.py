@@ -138,6 +138,9 @@ def _talk(*, yes: bool, allowed: Sequence[str]) -> Talk:
 
     def agree(recovery: Recovery) -> bool:
         output.note(f"{recovery.stack} is {recovery.decision.status}: {recovery.decision.why}")
+        for one in recovery.skip:  # --yes skips them too, and nobody else would say which
+            why = f": {one.reason}" if one.reason else ""
+            output.note(f"  not rolled back: {one.name} ({one.kind}) {one.physical}{why}")
         skipped = ", ".join(one.name for one in recovery.skip)
         what = f"Leave {skipped} as they are and go on" if skipped else "Delete what is left of it"
         return output.confirm(f"{what}?", yes=yes)
