@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from gymops.clock import SystemClock
+from gymops.deploy.smoke import request
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import load
 from tests.acceptance.test_docs import ROOT, SECRETS_RUNBOOK, commands
@@ -63,7 +64,7 @@ class Place:
         settings = self.folder / "gymops.toml"
         text = settings.read_text(encoding="utf-8")
         text, changed = re.subn(
-            r"(\[environments\.staging\.parameters\]\n)", r'\1SecretSeconds = "3"\n', text
+            r"(\[environments\.staging\.parameters\]\n)", r'\1SecretSeconds = "1"\n', text
         )
         assert changed == 1
         settings.write_text(text, encoding="utf-8")
@@ -86,6 +87,18 @@ class Place:
 
     def somebody(self) -> Signed:
         return Signed(self.app["FunctionUrl"], ACCOUNT, REGION)
+
+    def cookie(self) -> str:
+        answer = self.somebody().post("/api/session", {"passcode": self.text("PasscodeSecretArn")})
+        return str(answer.headers["set-cookie"]).partition(";")[0]
+
+    def asked_of_another_process(self, cookie: str) -> int:
+        """The same code; nobody else asks it."""
+        event = {**request("/api/session"), "cookies": [cookie]}
+        found = self.client("lambda").invoke(
+            FunctionName=self.app["FunctionName"], Payload=json.dumps(event), Qualifier="$LATEST"
+        )
+        return int(json.load(found["Payload"])["statusCode"])
 
     def signed_in(self) -> Signed:
         somebody = self.somebody()
@@ -129,13 +142,15 @@ def everything_is_listed(place: Place) -> None:
     assert len(found["Database"]["readers"]) > 1
     assert not any(one["unfinished"] for one in found.values())
     place.run("secrets list staging")
-    place.run("secrets list prod")
+    assert "nothing was released" in place.run("secrets list prod")
 
 
 def an_interrupted_rotation_goes_on(place: Place) -> None:
     passcode, session, master = place.values()
+    cookie = place.cookie()
     pending = interrupted(place, "secrets rotate staging --yes")
     assert place.text("SessionSecretArn") == session
+    assert place.asked_of_another_process(cookie) == 200  # it begins now, in the middle of it
     done = place.run("secrets rotate staging --yes --json")
     assert {one["name"] for one in done["secrets"]} == {"SessionSecret", "Database"}
     assert place.text("SessionSecretArn") == pending
@@ -144,6 +159,7 @@ def an_interrupted_rotation_goes_on(place: Place) -> None:
     assert len(place.text("SessionSecretArn")) == 64
     assert place.text("PasscodeSecretArn") == passcode
     assert place.values()[2] != master
+    assert place.asked_of_another_process(cookie) == 200
 
 
 def interrupted(place: Place, line: str) -> str:

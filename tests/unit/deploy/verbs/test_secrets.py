@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +12,31 @@ import pytest
 from gymops.aws.secrets import Secret
 from gymops.aws.session import AwsError
 from gymops.deploy.release.lock import Lock, Owner
+from gymops.deploy.template import compose
 from gymops.deploy.verbs import rotation, secrets
-from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.rotation import NotReturned, NotTakenUp
 from gymops.deploy.verbs.secrets import Way
 from gymops.errors import ConfigError, GateRefused, GymopsError, LockHeld, Unknown
 from tests.unit.clocks import START
-from tests.unit.deploy.verbs.world import Died, World, built
+from tests.unit.deploy.verbs.world import Died, World
 
 OWNER = Owner("mara", "laptop", 7)
 LLM = "arn:aws:secretsmanager:us-west-1:123456789012:secret:llm-AbCdEf"
 MASTER = "arn:aws:secretsmanager:us-west-1:123456789012:secret:rds!db-AbCdEf"
+
+RESOURCES: dict[str, Any] = {
+    "PasscodeSecret": {
+        "Type": "AWS::SecretsManager::Secret",
+        "Properties": {"GenerateSecretString": {"PasswordLength": 24}},
+    },
+    "SessionSecret": {
+        "Type": "AWS::SecretsManager::Secret",
+        "Metadata": {"Rotation": {"Overlap": True}},
+        "Properties": {"GenerateSecretString": {"PasswordLength": 64}},
+    },
+    "Database": {"Type": "AWS::RDS::DBInstance"},
+    "Function": {"Type": "AWS::Lambda::Function"},
+}
 
 
 @dataclass
@@ -82,10 +95,15 @@ class MemoryKeeper:
 
 
 @pytest.fixture
-def staging(tmp_path: Path) -> World:
+def staging() -> World:
+    """One version serves; the stack has what matters here."""
     world = World("staging")
-    deploy(world.site(), built(tmp_path, "one"), OWNER, token="t")
-    world.effects.clear()
+    world.there["gym-app-base"] = {"template": "{}", "parameters": {}}
+    world.there[world.deployment.prefix] = {
+        "template": json.dumps({"Resources": RESOURCES}),
+        "parameters": {},
+    }
+    world.versions, world.alias, world.schema = {"1": {"code": "one"}}, "1", ["0001", "0002"]
     return world
 
 
@@ -190,6 +208,23 @@ def test_killed_anywhere_the_same_command_ends_it(
     assert keeper.there["sessionsecret"] == {"AWSPREVIOUS": "old"}
 
 
+def test_one_that_is_gone_on_with_can_be_taken_back_too(
+    staging: World, keeper: MemoryKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the new value was in force, and not yet found good."""
+    keeper.there["sessionsecret"] = {"AWSCURRENT": "new", "AWSPENDING": "new", "AWSPREVIOUS": "old"}
+    sleep = staging.clock.sleep
+
+    def breaking(seconds: float) -> None:
+        staging.bad.add(staging.serves)
+        sleep(seconds)
+
+    monkeypatch.setattr(staging.clock, "sleep", breaking)
+    with pytest.raises(NotTakenUp, match="the one before is back"):
+        rotate(staging, keeper)
+    assert keeper.there["sessionsecret"] == {"AWSCURRENT": "old", "AWSPREVIOUS": "new"}
+
+
 def test_a_value_that_somebody_gives_takes_the_place_of_a_pending_one(
     staging: World, keeper: MemoryKeeper
 ) -> None:
@@ -274,6 +309,17 @@ def test_a_rotation_function_that_fails_leaves_the_old_value(staging: World, kee
     with pytest.raises(NotTakenUp, match="its rotation function failed"):
         rotate(staging, keeper)
     assert keeper.there["sessionsecret"] == {"AWSCURRENT": "old"}
+
+
+def test_the_trackers_own_are_renewed_as_they_are_meant_to_be() -> None:
+    """By its template: the one in RESOURCES is made up."""
+    architecture = World("staging").deployment.architecture
+    declared = compose(architecture.stack("app").template).body["Resources"]
+    overlap = {name for name, one in declared.items() if "Rotation" in (one.get("Metadata") or {})}
+    assert overlap == {"SessionSecret"}
+    assert all(
+        "GenerateSecretString" in declared[name]["Properties"] for name in ("SessionSecret", "PasscodeSecret")
+    )
 
 
 def test_what_is_listed_holds_no_value(staging: World, keeper: MemoryKeeper) -> None:
