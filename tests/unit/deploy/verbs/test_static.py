@@ -185,18 +185,19 @@ def test_traffic_that_comes_back_leaves_the_pages_as_they_were(architecture: str
     site = staging.site()
     object.__setattr__(site.functions, "split", lambda *_: staging.rings.append("staging-shop-errors"))
     with pytest.raises(Returned):
-        deploy(site, pages(tmp_path, "two", TWO), OWNER, token="t")
+        deploy(site, pages(tmp_path, "two", {**TWO, "new.html": "new"}), OWNER, token="t")
     assert served(staging) == {**ONE, "app.5e6f7a8b.js": "run two"}  # which nothing names
     assert staging.forgot == {}
     assert ledger(staging)[-1].static == {
-        "files": 4, "uploaded": 3, "unchanged": 1, "invalidated": 0, "warning": None,
+        "files": 5, "uploaded": 4, "unchanged": 1, "invalidated": 0, "warning": None,
     }  # fmt: skip
 
 
 def test_a_page_that_cannot_be_stored_brings_everything_back(staging: World, tmp_path: Path) -> None:
     release(staging, tmp_path, "one", ONE)
     site = staging.site()
-    whole, refused = site.static, []
+    whole = site.static
+    refused: list[bool] = []
 
     def some(bucket: str) -> Any:
         found = whole(bucket)
