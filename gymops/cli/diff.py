@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 --json: {"environment", "command": what would do it, "different", "stacks": [{name, region, create,
 changes[{action, resource, type, replacement, details[{path, before, after}]}], parameters[{name, before,
-after}], dangers[]}], "limits": what this cannot tell}
+after}], dangers[]}], "static": whether static files differ, "limits": what this cannot tell}
 
 \b
 Examples:
@@ -61,6 +61,8 @@ def _difference(settings: Settings, environment: str) -> Difference:
 def _show(found: Difference) -> None:
     for preview in found.previews:
         _stack(preview)
+    if found.static:
+        output.text("static files: others than those of what runs")
     if found.found:
         output.text(f"{found.command} would do that")
     for limit in found.limits:

@@ -53,6 +53,8 @@ def cached_api(subject: Subject) -> Iterator[Found]:
     for distribution in subject.template.resources("AWS::CloudFront::Distribution"):
         config = distribution.properties.get("DistributionConfig", {})
         path = ("Resources", distribution.name, "Properties", "DistributionConfig", "CacheBehaviors")
+        if (origins := config.get("Origins")) and all("S3OriginConfig" in one for one in origins):
+            continue  # files of a bucket, and no API
         behaviours: list[Any] = config.get("CacheBehaviors", [])
         api = [one for one in behaviours if str(one.get("PathPattern", "")).startswith("/api")]
         if not api:

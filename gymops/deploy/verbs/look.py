@@ -201,11 +201,13 @@ class Difference:
     """The command that would do it."""
     previews: tuple[Preview, ...]
     """Of each stack, in the order they are made."""
+    static: bool = False
+    """Whether the static files are others than those of what runs."""
 
     @property
     def found(self) -> bool:
         """Whether anything would change."""
-        return any(preview.create or not preview.empty for preview in self.previews)
+        return self.static or any(preview.create or not preview.empty for preview in self.previews)
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -220,6 +222,7 @@ class Difference:
             "command": self.command,
             "different": self.found,
             "stacks": [_as_dict(preview) for preview in self.previews],
+            "static": self.static,
             "limits": list(self.limits),
         }
 
@@ -290,7 +293,13 @@ def diff(site: Site, wanted: Wanted, command: str) -> Difference:
         target = StackTarget(name, deployment.region_of(stack), template, values)
         previews.append(dry_run(reader, target))
         found |= present.outputs if present else {}
-    return Difference(deployment.name, command, tuple(previews))
+    return Difference(deployment.name, command, tuple(previews), _other_static(site, wanted))
+
+
+def _other_static(site: Site, wanted: Wanted) -> bool:
+    bucket, digest = site.bucket(), wanted.artefact.static
+    running = last_good(site.ledger(bucket).releases()) if bucket and digest else None
+    return bool(digest) and (running is None or running.artefact.static != digest)
 
 
 def _given(

@@ -305,6 +305,11 @@ CASES = [
         distribution(f"CacheBehaviors: [{{PathPattern: /api/*, {NEVER}}}]"),
     ),
     Case(
+        "G052",
+        distribution("Origins: [{S3OriginConfig: {}}, {CustomOriginConfig: {}}]"),
+        distribution("Origins: [{S3OriginConfig: {}}]"),
+    ),
+    Case(
         "G053",
         distribution("Origins: [{DomainName: !GetAtt Url.FunctionUrl}]"),
         distribution(f"Origins: [{{DomainName: !GetAtt Url.FunctionUrl, {SIGNED}}}]"),

@@ -24,7 +24,7 @@ from gymops.deploy.release.plan import Outcome
 from gymops.deploy.smoke import SmokeFailed
 from gymops.deploy.static import ARCHIVE, MANIFEST
 from gymops.deploy.traffic import Returned
-from gymops.deploy.verbs import static
+from gymops.deploy.verbs import look, static
 from gymops.deploy.verbs.deploy import Built, deploy
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
@@ -140,6 +140,15 @@ def test_the_same_again_uploads_and_forgets_nothing(staging: World, tmp_path: Pa
     again = release(staging, tmp_path, "one", ONE)
     assert staging.effects[done:] == []
     assert again.static == {"files": 4, "uploaded": 0, "unchanged": 4, "invalidated": 0, "warning": None}
+
+
+def test_diff_sees_pages_that_changed_alone(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one", ONE)
+    site = staging.site()
+    same, other = (pages(tmp_path, "one", files).artefact for files in (ONE, {**ONE, "index.html": "mended"}))
+    assert not look.diff(site, look.of_build(site, same), "gymops deploy staging").found
+    found = look.diff(site, look.of_build(site, other), "gymops deploy staging")
+    assert (found.found, found.static, found.as_dict()["static"]) == (True, True, True)
 
 
 def test_pages_alone_are_a_release_and_another_digest(staging: World, tmp_path: Path) -> None:
