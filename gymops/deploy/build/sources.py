@@ -66,7 +66,7 @@ def collect_static(app: App) -> list[Entry]:
     if app.static is None:
         return []
     root = app.source / app.static
-    if app.static.is_absolute() or ".." in app.static.parts or not root.is_dir():
+    if not app.static.parts or app.static.is_absolute() or ".." in app.static.parts or not root.is_dir():
         raise BuildError(
             f"{root}: no such folder below {app.source}",
             hint="build the pages first, or mend `static` of [app] in gymops.toml",

@@ -39,6 +39,18 @@ def test_everything_in_the_folder_by_the_path_it_is_asked_for(tmp_path: Path) ->
     assert found == [".well-known/security.txt", "assets/app.8e0d62a5.js", "index.html", "tests/index.html"]
 
 
+def test_what_is_excluded_stays_out(tmp_path: Path) -> None:
+    found = [
+        one.path for one in collect(pages(tmp_path / "app"), exclude=("dist/assets/**", "dist/tests/**"))
+    ]
+    assert found == [".well-known/security.txt", "index.html"]
+
+
+def test_what_is_excluded_stays_out(tmp_path: Path) -> None:
+    found = [one.path for one in collect(pages(tmp_path / "app"), exclude=("dist/assets/**", "dist/tests/**"))]
+    assert found == [".well-known/security.txt", "index.html"]
+
+
 def test_an_app_without_static_files_has_none(tmp_path: Path) -> None:
     assert collect(tmp_path / "app", static=None) == []
 
@@ -77,7 +89,7 @@ def test_an_image_has_them_where_it_has_its_layers(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_or_empty_is_an_error(tmp_path: Path) -> None:
-    for folder in ("dist", "../elsewhere", "/etc"):
+    for folder in ("dist", "../elsewhere", "/etc", "."):
         with pytest.raises(BuildError, match="no such folder below") as refused:
             collect(tmp_path / "app", static=Path(folder))
         assert refused.value.hint
