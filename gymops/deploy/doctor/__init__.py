@@ -17,6 +17,7 @@ from gymops.deploy.doctor.port import Patient
 from gymops.deploy.doctor.quotas import quotas
 from gymops.deploy.doctor.rights import rights
 from gymops.deploy.doctor.roles import roles
+from gymops.deploy.doctor.stacks import stacks
 from gymops.deploy.doctor.versions import versions
 from gymops.deploy.environment import Deployment
 
@@ -40,12 +41,17 @@ def doctor(patient: Patient, *, seconds: float = SECONDS) -> Examination:
         ConfigError: a template cannot be read.
     """
     made = inventory(patient.deployment, {"Runtime": patient.runtime})
-    checks = [
+    return examine(patient.deployment.name, checks(patient, made), seconds=seconds)
+
+
+def checks(patient: Patient, made: list[Made]) -> list[Check]:
+    """Everything that is looked at, in the order it is told."""
+    return [
         Check("credentials", partial(credentials.credentials, patient)),
         Check("clock", partial(credentials.time, patient)),
+        Check("stacks", partial(stacks, patient)),
         *(Check(name, partial(look, patient, made)) for name, look in _BY_TEMPLATE.items()),
     ]
-    return examine(patient.deployment.name, checks, seconds=seconds)
 
 
 def needed(deployment: Deployment) -> Policy:

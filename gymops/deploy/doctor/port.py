@@ -13,18 +13,8 @@ from gymops.aws.identity import Caller
 from gymops.aws.quotas import Usage
 from gymops.clock import Clock
 from gymops.deploy.environment import Deployment
-from gymops.deploy.stack.port import Stack, StackResource
+from gymops.deploy.stack.port import Reader
 from gymops.store.objects import Objects
-
-
-class Reader(Protocol):
-    """The stacks of a region."""
-
-    def stack(self, stack: str) -> Stack | None:
-        """The stack of this name; None if it does not exist."""
-
-    def resources(self, stack: str) -> Sequence[StackResource]:
-        """All resources of a stack."""
 
 
 class Identity(Protocol):

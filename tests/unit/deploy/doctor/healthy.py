@@ -12,10 +12,11 @@ from gymops.aws.domains import Certificate, Holder, Record, Zone
 from gymops.aws.engines import Engine
 from gymops.aws.identity import Caller
 from gymops.aws.quotas import Usage
-from gymops.aws.stack import Stack, StackResource
+from gymops.aws.stack import Event, Stack, StackResource
 from gymops.config import Environment, Settings
-from gymops.deploy.doctor import Examination, Patient, doctor
-from gymops.deploy.doctor.findings import Finding, Verdict
+from gymops.deploy.doctor import Examination, Patient, checks
+from gymops.deploy.doctor.findings import Finding, Verdict, examine
+from gymops.deploy.doctor.inventory import Made, inventory
 from gymops.deploy.environment import Deployment, resolve
 from tests.contract.objects import MemoryObjects
 from tests.unit.clocks import START, FakeClock
@@ -27,6 +28,8 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/1"
 NAMES = ("titantrakr.com", "www.titantrakr.com", "traktitan.com", "tritontracker.com")
 ZONES = {"Z1": "titantrakr.com", "Z2": "traktitan.com", "Z3": "tritontracker.com"}
 PARAMETERS = {"DomainZoneId": "Z1", "SecondDomainZoneId": "Z2", "ThirdDomainZoneId": "Z3"}
+RUNTIME = "python3.12"
+_READ: dict[str, tuple[Deployment, list[Made]]] = {}
 
 
 @dataclass
@@ -65,22 +68,30 @@ class Account:
             ("postgres", "17"): Engine("17.6", "available", START + timedelta(days=900))
         }
         self.stacks: dict[str, list[StackResource]] = {}
+        self.states: dict[str, str] = {}
         self.store = MemoryObjects(self.clock)
         self.broken: dict[str, Exception] = {}
         """Method -> what it raises."""
 
     def deployment(self) -> Deployment:
-        settings = Settings(
-            architecture=str(self.template or "titan-trakr"), environments={self.name: self.own}
-        )
-        return resolve(settings, self.name)
+        return self._read()[0]
+
+    def _read(self) -> tuple[Deployment, list[Made]]:
+        """Templates are read once for all tests: that is what takes long."""
+        key = repr((self.name, self.template, self.own))
+        if key not in _READ:
+            architecture = str(self.template or "titan-trakr")
+            settings = Settings(architecture=architecture, environments={self.name: self.own})
+            deployment = resolve(settings, self.name)
+            _READ[key] = deployment, inventory(deployment, {"Runtime": RUNTIME})
+        return _READ[key]
 
     def patient(self) -> Patient:
         this: Any = _Answers(self)
         return Patient(
             deployment=self.deployment(),
             clock=self.clock,
-            runtime="python3.12",
+            runtime=RUNTIME,
             reader=lambda _: this,
             objects=lambda _: self.store,
             identity=this,
@@ -92,10 +103,13 @@ class Account:
         )
 
     def look(self) -> Examination:
-        return doctor(self.patient(), seconds=20)
+        patient = self.patient()
+        return examine(patient.deployment.name, checks(patient, self._read()[1]))
 
     def of(self, check: str) -> list[Finding]:
-        return [one for one in self.look().findings if one.check == check]
+        patient = self.patient()
+        only = [one for one in checks(patient, self._read()[1]) if one.name == check]
+        return list(examine(patient.deployment.name, only).findings)
 
     def worst(self, check: str) -> Finding:
         """What a check found that is not ok; it must be one thing."""
@@ -139,11 +153,15 @@ class _Answers:
     def stack(self, name: str) -> Stack | None:
         if name not in self.world.stacks:
             return None
+        status = self.world.states.get(name, "CREATE_COMPLETE")
         outputs = {"ReleaseBucketName": "releases"} if name.endswith("base") else {}
-        return Stack(name, name, "CREATE_COMPLETE", outputs=outputs)
+        return Stack(name, name, status, outputs=outputs)
 
     def resources(self, name: str) -> list[StackResource]:
         return self.world.stacks[name]
+
+    def events(self, name: str) -> list[Event]:
+        return []
 
     def role(self, name: str) -> str | None:
         if name.startswith("AWSServiceRoleFor"):

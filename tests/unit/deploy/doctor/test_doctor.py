@@ -34,8 +34,8 @@ def test_before_the_first_deploy_of_a_healthy_account_all_is_ok(account: Account
     assert {one.verdict for one in found.findings} == {OK}, found.as_dict()
     assert (found.exit_code, found.untold) == (0, ())
     assert list(dict.fromkeys(one.check for one in found.findings)) == [
-        "credentials", "clock", "permissions", "quotas", "service-linked roles", "domains", "aliases",
-        "certificate", "versions",
+        "credentials", "clock", "stacks", "permissions", "quotas", "service-linked roles", "domains",
+        "aliases", "certificate", "versions",
     ]  # fmt: skip
 
 
@@ -61,7 +61,10 @@ def test_a_template_and_an_app_that_are_not_ours(tmp_path: Path) -> None:
 def test_what_is_not_told_is_never_ok_and_hides_nothing(account: Account) -> None:
     account.certificate()
     account.stacks["prod-gym-app"] = [DISTRIBUTION]
-    everything = {one for one in dir(type(account.patient().iam)) if not one.startswith("_")} - {"zone_of"}
+    everything = {one for one in dir(type(account.patient().iam)) if not one.startswith("_")} - {
+        "zone_of",
+        "events",
+    }
     said = {"caller": "ExpiredToken", "denied": "AccessDenied", "usage": "Unreachable"}
     for method in everything:
         account.broken = {method: AwsError(f"{method} failed", reason=said.get(method, "InternalError"))}
@@ -138,6 +141,24 @@ def test_the_clock(account: Account, seconds: int, verdict: Verdict) -> None:
     (found,) = account.of("clock")
     assert found.verdict is verdict
     assert verdict is OK or ("behind" in found.found) is (seconds > 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "says"),
+    [
+        ("UPDATE_COMPLETE", OK, "at rest: prod-gym-app"),
+        ("UPDATE_IN_PROGRESS", WARNING, "a deploy waits for it"),
+        ("UPDATE_ROLLBACK_FAILED", WARNING, "goes on with the rollback first"),
+        ("ROLLBACK_FAILED", FAILED, "holds data: Db"),
+        ("IMPORT_ROLLBACK_FAILED", FAILED, "no operation leads out of"),
+    ],
+)
+def test_a_stack_that_is_stuck(account: Account, status: str, verdict: Verdict, says: str) -> None:
+    account.stacks["prod-gym-app"] = [StackResource("Db", "AWS::RDS::DBInstance", "db", "CREATE_COMPLETE")]
+    account.states["prod-gym-app"] = status
+    (found,) = account.of("stacks")
+    assert (found.verdict, says in found.found) == (verdict, True), found
+    assert verdict is OK or "stuck-stack" in found.fix
 
 
 def test_a_session_s_role_is_simulated_with_its_path(account: Account) -> None:
