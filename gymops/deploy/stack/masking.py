@@ -23,6 +23,7 @@ _ABOUT = re.compile(
 )
 """Endings of names that are about a secret, and hold none."""
 DYNAMIC = re.compile(r"\{\{resolve:[^{}]*\}\}")
+"""A reference that CloudFormation resolves: it says where a secret is, and holds none."""
 _PLAIN = re.compile(r"(?i)true|false|-?[0-9.]{1,6}|arn:aws[a-z-]*:[^\s]*")
 _SHORTEST = 4
 """Characters of a secret below which it is not looked for inside other texts: it would be everywhere."""

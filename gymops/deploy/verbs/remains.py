@@ -15,7 +15,8 @@ from gymops.deploy.verbs.site import Site
 INSTANCE = "AWS::RDS::DBInstance"
 _CLUSTERS = frozenset({"AWS::RDS::DBCluster", "AWS::DocDB::DBCluster", "AWS::Neptune::DBCluster"})
 # A new stack cannot take them over: CloudFormation's ImportExistingResources needs names without Ref or Sub,
-# and never takes a secret or a key, whose identifiers AWS makes.
+# and never takes a secret or a key, whose identifiers AWS makes. A change set of type IMPORT would take them,
+# alone and before all else; the local AWS imports neither secrets nor vaults.
 _NEXT = {
     "AWS::SecretsManager::Secret": "aws secretsmanager delete-secret --force-delete-without-recovery"
     " --secret-id {id}",
