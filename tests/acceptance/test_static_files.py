@@ -16,11 +16,11 @@ from typing import Any
 import boto3
 import pytest
 
-from gymops.clock import SystemClock
+from gymops.clock import SystemClock, ticks
 from gymops.deploy.syntax import parse
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import load
-from tests.acceptance.test_any_app import PAGE, PROD, STAGING, Shop
+from tests.acceptance.test_any_app import LEASE, PAGE, PROD, STAGING, Shop
 
 _SECTION = re.compile(r"^## Static files\n.*?^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _STACKS = """
@@ -231,3 +231,26 @@ def test_pages_are_released_changed_promoted_and_taken_back(shop: PagesShop) -> 
     (shop.folder / "frontend/dist/.env").write_text("A=1", encoding="utf-8")
     _, told = shop.run("deploy staging --yes", code=4)
     assert "frontend/dist/.env: by its name this file holds secrets" in told
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("step", ["static", "pages", "settle"])
+def test_killed_among_the_pages_the_same_command_ends_with_one_release(shop: PagesShop, step: str) -> None:
+    shop.run("deploy staging --yes")
+    for attempt in range(5):
+        changed = {"index.html": f"{step} {attempt}", f"assets/app.{attempt}a2b3c4e.js": f"run({attempt})"}
+        shop.pages(changed)
+        before, forgot = len(shop.releases("staging")["releases"]), len(shop.forgot("staging", STAGING))
+        if shop.cut("deploy staging --yes", step):
+            break
+    else:
+        pytest.fail(f"{step} was over sooner than it could be killed, five times")
+    for _ in ticks(SystemClock(), timeout=8 * LEASE, interval=2.0):
+        if shop.ended("deploy staging --yes") != 7:  # the dead one's lock
+            break
+    after = shop.releases("staging")["releases"][before:]
+    assert [(one["verb"], one["outcome"], one["static"]["invalidated"]) for one in after] == [
+        ("deploy", "succeeded", 2)
+    ]
+    assert shop.served("staging", STAGING).items() >= _as_served(changed).items()
+    assert shop.forgot("staging", STAGING)[forgot:] == [["/", "/index.html"]]
