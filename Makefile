@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 3
+DIST := --dist worksteal # a module's tests stay together as long as both have work: its servers start once
 CHECKOV ?= .venv-checkov
 
 .PHONY: demo test browser registry test-long soak check style checkov bench picture transcript tables page wheel lock clean
@@ -12,7 +13,7 @@ demo: $(VENV)/.installed ## move a sample event log into a real PostgreSQL and p
 	@$(BIN)/gymops demo
 
 test: $(VENV)/.installed-dev browser registry ## the test suite without the long tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(DIST)
 
 browser: # for the tests of the page, which are skipped where it cannot be installed
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -25,10 +26,10 @@ registry: # for the tests of images, which are skipped where it cannot be instal
 	  || echo "docker-registry is not installed: the tests that push images are skipped"
 
 test-long: $(VENV)/.installed-dev ## the marked long tests
-	$(BIN)/pytest $(LONG) -m "long and not soak"
+	$(BIN)/pytest $(LONG) $(DIST) -m "long and not soak"
 
 soak: $(VENV)/.installed-dev ## hundreds of seeded crashes
-	$(BIN)/pytest -n 2 -m soak
+	SOAK=1 $(BIN)/pytest -n 2 $(DIST) -m "soak or many"
 
 check: style checkov ## ruff, mypy strict, import-linter; checkov on the templates
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
+T = TypeVar("T", bound=Callable[..., None])
 
 FEW = settings(
     derandomize=True,
@@ -17,8 +22,18 @@ FEW = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 """The same few examples each time, for the default run."""
-MANY = settings(FEW, max_examples=1_500)
-"""Ten times as many, for the long run."""
+
+
+def many(examples: int = 1_500) -> Callable[[T], T]:
+    """A property test with so many examples in the soak, and a third of them in the long tests."""
+    drawn = settings(FEW, max_examples=examples if "SOAK" in os.environ else examples // 3)
+
+    def apply(test: T) -> T:
+        marked: T = pytest.mark.long(pytest.mark.many(drawn(test)))
+        return marked
+
+    return apply
+
 
 SCALARS: SearchStrategy[str] = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 """What UTF-8 and PostgreSQL's text both hold."""

@@ -10,7 +10,7 @@ from hypothesis import example, given
 
 from gymops.eventlog.jsonb import MAX_DEPTH, BadJsonError, Payloads, canonical
 from gymops.pg import embedded
-from tests.contract.strategies import FEW, JSON_TEXTS, MANY, NUMBERS, flat_objects
+from tests.contract.strategies import FEW, JSON_TEXTS, NUMBERS, flat_objects, many
 
 Print = Callable[[str], str | None]
 """The text of a JSONB value, None when it is refused."""
@@ -109,15 +109,13 @@ def test_nesting_up_to_our_limit(printed: Print) -> None:
     assert (ours(deeper), printed(deeper)) == (None, deeper)
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(text=JSON_TEXTS)
 def test_many_texts(text: str, printed: Print) -> None:
     check(text, printed)
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(texts=flat_objects())
 def test_many_shapes(texts: list[str], printed: Print) -> None:
     payloads = Payloads()

@@ -17,7 +17,7 @@ from gymops.clock import SystemClock
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.workspace import SqliteLog
 from gymops.migrate.run import Options, run
-from tests.contract.strategies import FEW, JSON_TEXTS, MANY, NAMES, ODD, TIMES, rows, timestamps
+from tests.contract.strategies import FEW, JSON_TEXTS, NAMES, ODD, TIMES, many, rows, timestamps
 from tests.unit.test_digest import plain_log_head, plain_record
 
 # No column has a type, so that SQLite keeps each value as it is given.
@@ -134,8 +134,7 @@ def test_any_log_is_the_same_once_migrated(
     migrated(name, events, projections, unique, side)
 
 
-@pytest.mark.long
-@settings(MANY, max_examples=120)
+@many(120)
 @given(
     name=NAMES,
     events=st.lists(rows(), max_size=60),

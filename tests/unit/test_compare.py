@@ -17,7 +17,7 @@ from gymops.eventlog.compare import Difference, Differences
 from gymops.eventlog.digest import LogDigest, Rejected, Stream, StreamHasher, record
 from gymops.eventlog.event import Event
 from gymops.eventlog.log import Progress, silent
-from tests.contract.strategies import FEW, MANY
+from tests.contract.strategies import FEW, many
 
 Row = tuple[str, str, str]
 
@@ -172,8 +172,7 @@ def test_any_edit_is_counted_and_the_first_one_named(
     check(b, a)
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(numbers=_A, edits=_EDITS)
 def test_many_edits(numbers: list[int], edits: list[tuple[str, int, int]]) -> None:
     a, b = edited(numbers, edits)
@@ -181,8 +180,7 @@ def test_many_edits(numbers: list[int], edits: list[tuple[str, int, int]]) -> No
     check(b, a)
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(a=_A, b=_A)
 def test_any_two_orders(a: list[int], b: list[int]) -> None:
     check([event(n) for n in a], [event(n) for n in b])

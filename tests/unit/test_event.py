@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gymops.eventlog import event
 from gymops.eventlog.event import BadRow, Decoder, Row, identify, isoformat, side_column, timestamp
-from tests.contract.strategies import EVENT_IDS, FEW, MANY, ODD, TEXTS, TIMES, VERSIONS, timestamps
+from tests.contract.strategies import EVENT_IDS, FEW, ODD, TEXTS, TIMES, VERSIONS, many, timestamps
 
 ID = "0190b5a4-7c1e-7cc0-8a4c-0123456789ab"
 AT = "2026-01-01T10:00:00.000000Z"
@@ -235,8 +235,7 @@ def test_regular_columns_are_not_read_value_by_value(monkeypatch: pytest.MonkeyP
     assert (len(rows), bad) == (2, [])
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(batch=_batches())
 def test_many_in_bulk_as_value_by_value(batch: list[tuple[Any, ...]]) -> None:
     check_bulk(batch)

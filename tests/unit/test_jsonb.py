@@ -11,7 +11,7 @@ from hypothesis import given
 
 from gymops.eventlog import jsonb
 from gymops.eventlog.jsonb import BadJsonError, Payloads, canonical, number
-from tests.contract.strategies import FEW, JSON_TEXTS, MANY, flat_objects
+from tests.contract.strategies import FEW, JSON_TEXTS, flat_objects, many
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,7 @@ def test_shapes_are_given_up_where_looking_for_them_is_in_vain(monkeypatch: pyte
     assert len(looked) == 16
 
 
-@pytest.mark.long
-@MANY
+@many()
 @given(text=JSON_TEXTS, texts=flat_objects())
 def test_the_fast_path_gives_the_exact_text_of_anything(text: str, texts: list[str]) -> None:
     payloads = Payloads()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.contract.stores import StillClock, StorePlace, StorePlaces
-from tests.contract.strategies import FEW
+from tests.contract.strategies import FEW, many
 from tests.integration.app.store.commands import BATCHES, Command, User, long_life
 from tests.integration.app.store.reference import assert_meant
 
@@ -52,8 +52,7 @@ def test_live_rows_equal_their_meaning_and_a_rebuild_and_the_other_store(
     _whatever_is_done(places, batches)
 
 
-@pytest.mark.long
-@settings(FEW, max_examples=250)
+@many(250)
 @given(batches=BATCHES)
 def test_the_same_for_many_sequences(places: list[StorePlace], batches: list[list[Command]]) -> None:
     _whatever_is_done(places, batches)
