@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from errno import ENOSPC
+from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 import pyrage
@@ -12,6 +14,8 @@ import zstandard
 
 from gymops.backup.keys import KeyProblem, Keys
 from gymops.errors import GymopsError
+from gymops.eventlog.log import Progress
+from gymops.store.objects import StoreError
 
 _LEVEL = 1
 """zstd's fastest: a backup is read and written once, and the disk is the slower part."""
@@ -121,10 +125,56 @@ def load(source: Reader, target: Writer, keys: Keys, *, name: str) -> None:
             raise cause from None
         if "No matching keys" in str(error):
             raise KeyProblem(f"{name} is encrypted to another key", hint=_HINT) from None
-        raise Damaged(f"{name} is damaged: {error}", hint="gymops backups lists others") from None
+        raise Damaged(f"{name} is damaged: {error}", hint=_OTHERS) from None
 
 
+_OTHERS = "gymops backups lists others"
 _HINT = "use the key it was made with: GYMOPS_BACKUP_KEY, or the file backup.key"
+
+
+class Told:
+    """Passes on what is read, and tells how much it was."""
+
+    def __init__(self, of: Reader, progress: Progress) -> None:
+        self._of, self._progress = of, progress
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Some; none at the end."""
+        data = self._of.read(size)
+        self._progress(len(data))
+        return data
+
+
+class Checked:
+    """Passes on what is read of a stored file; at the end it was what was stored, or that is said."""
+
+    def __init__(self, of: Reader, name: str, size: int, sha256: str) -> None:
+        self._of, self._name, self._expected = of, name, (size, sha256)
+        self._hash, self._bytes = hashlib.sha256(), 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Some; none at the end."""
+        data = self._of.read(size)
+        self._hash.update(data)
+        self._bytes += len(data)
+        return data
+
+    def finish(self) -> None:
+        """Read what is left.
+
+        Raises:
+            Damaged: it is not what was stored.
+        """
+        while self.read(_BLOCK):
+            pass
+        if (self._bytes, self._hash.hexdigest()) != self._expected:
+            raise Damaged(f"{self._name} is not what was stored", hint=_OTHERS)
+
+
+def no_room(error: OSError, folder: Path) -> StoreError:
+    """What the operating system refused while something was unpacked."""
+    hint = "make room on the disk" if error.errno == ENOSPC else "check the folder and its permissions"
+    return StoreError(f"{error.filename or folder}: {error.strerror}", hint=hint)
 
 
 def blocks(source: Reader) -> Iterator[bytes]:

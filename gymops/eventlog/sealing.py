@@ -1,17 +1,22 @@
-"""Taking a seal: the new events are read in one snapshot, outside of any write.
+"""Taking a seal: the new events are read in a snapshot, outside of any write.
 
 The order is what makes a seal true of a restore. First the events are read in a snapshot. Then a message of
 a transaction of its own is committed: every commit that the snapshot saw comes before it in the WAL, so what
 is recovered up to the message holds the sealed events. And the message's commit is waited for, so that a
 crash cannot take back a sealed event whose own commit was not (``synchronous_commit = off``).
+
+A log of very many users may be read in parts, each in a snapshot of its own: all of them come before the
+message, and that is all a seal says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Stream, StreamHasher, fold, log_head
-from gymops.eventlog.postgres import PostgresLog, snapshot
+from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, fold, log_head
+from gymops.eventlog.postgres import ALL, Between, PostgresLog, snapshot
 from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
 from gymops.pg.connection import translated
 
@@ -19,6 +24,32 @@ _MESSAGE = """
 SELECT clock_timestamp(), pg_logical_emit_message(true, 'gymops.seal', %s)::text,
     (SELECT system_identifier::text FROM pg_control_system())
 """
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the next seal must know of a stream that was sealed."""
+
+    events: int
+    closed: bytes
+    """The head over its closed chunks."""
+
+    @property
+    def after(self) -> int:
+        """Behind which position its events are not in closed chunks yet."""
+        return self.events // CHUNK * CHUNK
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a seal is in the history of a database."""
+
+    taken: datetime
+    lsn: str
+    system: str
+
+
+_NEW = Known(0, EMPTY_HEAD)
 
 
 def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
@@ -29,18 +60,37 @@ def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
         TargetError: the database cannot be read.
     """
     with snapshot(log.connection):
-        grown = _grown(log, before, environment)
+        grown = read(log, known(before))
         rejected = log.rejected()
     if before.last and not grown and rejected == before.last.rejected:
         return None
-    taken, lsn, system = _mark(log, before)
+    return compose(before, environment, grown, rejected, mark(log, following(before)))
+
+
+def known(before: Sealed) -> dict[str, Known]:
+    """Of every sealed stream, what the next seal must know."""
+    return {
+        user: Known(stream.events, before.closed.get(user, EMPTY_HEAD))
+        for user, stream in before.streams.items()
+    }
+
+
+def following(before: Sealed) -> int:
+    """The next seal's number."""
+    return before.last.number + 1 if before.last else 1
+
+
+def compose(
+    before: Sealed, environment: str, grown: Mapping[str, Grown], rejected: Rejected, at: Mark
+) -> Seal:
+    """The seal of what was read."""
     streams = {**before.streams, **{user: Stream(one.events, one.head) for user, one in grown.items()}}
     return Seal(
         environment=environment,
-        number=before.last.number + 1 if before.last else 1,
-        taken=taken,
-        system=system,
-        lsn=lsn,
+        number=following(before),
+        taken=at.taken,
+        system=at.system,
+        lsn=at.lsn,
         previous=before.last.digest if before.last else "",
         events=sum(one.events for one in streams.values()),
         head=log_head(streams),
@@ -49,46 +99,51 @@ def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
     )
 
 
-def _grown(log: PostgresLog, before: Sealed, environment: str) -> dict[str, Grown]:
-    """The streams with more events than were sealed; of each, what is behind its closed chunks is read."""
-    nothing, counts = Stream(0, EMPTY_HEAD), log.counts()
-    for user, stream in before.streams.items():
-        if counts.get(user, 0) < stream.events:
+def read(log: PostgresLog, before: Mapping[str, Known], users: Between = ALL) -> dict[str, Grown]:
+    """The streams with more events than were sealed; of each, what is behind its closed chunks is read.
+
+    Within a ``snapshot``. ``before`` holds every sealed stream of these users.
+
+    Raises:
+        SealError: the log holds fewer events than were sealed.
+    """
+    counts = {user: count for user, count in log.counts().items() if users.holds(user)}
+    for user, one in before.items():
+        if counts.get(user, 0) < one.events:
             raise SealError(
-                f"{user!r} has {counts.get(user, 0)} events, and {stream.events} were sealed",
-                hint=f"gymops audit {environment}; if the database was put back on purpose, begin anew",
+                f"{user!r} has {counts.get(user, 0)} events, and {one.events} were sealed",
+                hint="gymops audit ENV; if the database was put back on purpose, begin anew",
             )
-    upto = {user: count for user, count in counts.items() if count > before.streams.get(user, nothing).events}
+    upto = {user: count for user, count in counts.items() if count > before.get(user, _NEW).events}
     found: dict[str, Grown] = {}
     while upto:
         short = {}
-        for user, hasher in log.parts({user: (before.after(user), upto[user]) for user in upto}):
-            after = before.after(user)
-            if hasher.events == upto[user] - after:
-                found[user] = _stream(before, user, hasher)
+        spans = {user: (before.get(user, _NEW).after, end) for user, end in upto.items()}
+        for user, hasher in log.parts(spans):
+            after, end = spans[user]
+            if hasher.events == end - after:
+                found[user] = _grown(before.get(user, _NEW), hasher)
             else:  # one that commits later than those behind it: the stream is sealed up to there
                 short[user] = (log.first_gap(user, after) or after + 1) - 1
-        upto = {user: end for user, end in short.items() if end > before.streams.get(user, nothing).events}
+        upto = {user: end for user, end in short.items() if end > before.get(user, _NEW).events}
     return found
 
 
-def _stream(before: Sealed, user: str, hasher: StreamHasher) -> Grown:
+def _grown(before: Known, hasher: StreamHasher) -> Grown:
     chunks = hasher.chunks()
     closed = chunks[: hasher.events // CHUNK]
-    head = fold(chunks, before.closed.get(user, EMPTY_HEAD))
-    return Grown(before.after(user) + hasher.events, head, tuple(closed))
+    return Grown(before.after + hasher.events, fold(chunks, before.closed), tuple(closed))
 
 
-def _mark(log: PostgresLog, before: Sealed) -> tuple[datetime, str, str]:
-    """When, up to where in the WAL, and of which system."""
+def mark(log: PostgresLog, number: int) -> Mark:
+    """Commit the message of a seal: when, up to where in the WAL, and of which system."""
     connection = log.connection
-    number = str(before.last.number + 1 if before.last else 1)
     with translated():
         connection.execute("BEGIN READ WRITE")
         connection.execute("SET LOCAL synchronous_commit = on")
-        row = connection.execute(_MESSAGE, (number,)).fetchone()
+        row = connection.execute(_MESSAGE, (str(number),)).fetchone()
         connection.execute("COMMIT")
         lsn = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
     if row is None or lsn is None:
         raise AssertionError("a query without a row")
-    return row[0].astimezone(UTC), lsn[0], row[2]
+    return Mark(row[0].astimezone(UTC), lsn[0], row[2])

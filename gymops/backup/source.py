@@ -1,0 +1,66 @@
+"""The server that is backed up: what is asked of it before anything is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gymops.errors import GymopsError
+from gymops.pg.connection import Connection, translated
+
+_FACTS = """
+SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int,
+    pg_is_in_recovery(), (SELECT system_identifier::text FROM pg_control_system()),
+    current_setting('wal_level'), pg_size_bytes(current_setting('wal_segment_size')),
+    coalesce((SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user), false),
+    ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
+    to_regclass('events') IS NOT NULL
+"""
+
+
+class NotHere(GymopsError):
+    """This server cannot be backed up, or not in this way."""
+
+    code = "not_here"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a server is."""
+
+    version: str
+    """As 18.6."""
+    major: int
+    system: str
+    """The database system's identifier."""
+    segment: int
+    """Bytes of a WAL segment."""
+    only_sql: str | None
+    """Why only SQL reaches it; None: it can be copied whole, with its WAL."""
+    events: bool
+    """Whether there is a table of events."""
+
+
+def facts(connection: Connection) -> Facts:
+    """Ask a server.
+
+    Raises:
+        NotHere: it is a standby.
+        DatabaseError: it does not answer.
+    """
+    with translated():
+        row = connection.execute(_FACTS).fetchone()
+    if row is None:
+        raise AssertionError("a query without a row")
+    version, number, standby, system, level, segment, replicates, spaces, events = row
+    if standby:
+        raise NotHere(
+            "the server is a standby: what it holds cannot be sealed", hint="name the primary's URL instead"
+        )
+    only_sql = None
+    if spaces:
+        only_sql = f"it has tablespaces ({', '.join(spaces)}), which lie outside of what a base backup holds"
+    elif level == "minimal":
+        only_sql = "its wal_level is minimal"
+    elif not replicates:
+        only_sql = "its user may not replicate"
+    return Facts(version, number // 10000, system, segment, only_sql, events)

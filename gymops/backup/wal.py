@@ -1,0 +1,274 @@
+"""The WAL between base backups: received up to now, stored segment by segment, and read back.
+
+1. A replication slot makes the server keep what is not stored yet. It is moved on only when that is stored,
+   so a receiver may be killed at any time, and any number may be at work.
+2. pg_receivewal fetches from the end of what is stored up to a mark that was just committed, some segments at
+   a time, into a folder that is thrown away.
+3. Each segment is stored as a file of its own, and recorded. The last one is not full: it is stored as it is,
+   under the place it reaches to, and goes once a later one is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from gymops.backup import envelope, lsn, stream, work
+from gymops.backup.keys import Keys
+from gymops.backup.recovery_point import StoredFile
+from gymops.errors import Exists, GymopsError
+from gymops.eventlog.sealing import Mark
+from gymops.pg.connection import Connection, translated
+from gymops.pg.programs import ProgramError, run
+from gymops.store.blobs import Blobs
+from gymops.store.objects import Objects, named
+from gymops.store.records import plain, read
+
+_AT_ONCE = 16
+"""Segments that are fetched at a time: the room it takes."""
+_SECONDS = 900.0
+"""Nobody waits longer for those."""
+_PARTIAL = ".partial."
+
+_SLOT = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s"
+_ADVANCE = """
+SELECT pg_replication_slot_advance(%(slot)s, %(to)s::pg_lsn) FROM pg_replication_slots
+WHERE slot_name = %(slot)s AND restart_lsn < %(to)s::pg_lsn AND NOT active
+"""
+
+
+class WalGap(GymopsError):
+    """WAL is missing between what is stored and what the server still has: a new base backup is needed."""
+
+    code = "wal_gap"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stored segment of the WAL."""
+
+    name: str
+    """As PostgreSQL calls it: 24 digits."""
+    system: str
+    start_lsn: str
+    end_lsn: str
+    """What is behind it, in a segment that was not full, is not there."""
+    partial: bool
+    at: datetime
+    """The mark it was received for: what is recovered to the end of those that were received with it holds
+    what was committed before.
+    """
+    file: StoredFile
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A segment that is in the store, as far as its key tells."""
+
+    key: str
+    name: str
+    start: int
+    end: int
+    partial: bool
+
+
+class Wal:
+    """What is stored of the WAL of one database system: ``wal/ENV/SYSTEM/SEGMENT.json``, signed, and
+    ``ENV/wal/SYSTEM/...`` for the bytes. ``size``: bytes of a segment.
+    """
+
+    def __init__(
+        self, objects: Objects, blobs: Blobs, environment: str, system: str, size: int, keys: Keys
+    ) -> None:
+        self._objects, self._blobs, self._keys = objects, blobs, keys
+        self.environment, self.system, self.size = named(environment), system, size
+
+    def stored(self) -> Sequence[Stored]:
+        """All of it, in the order of the WAL; of a segment that was not full, perhaps several."""
+        found = (self._stored(key) for key in self._objects.keys(self._prefix))
+        return sorted((one for one in found if one), key=lambda one: (one.name[:8], one.start, one.end))
+
+    def chain(self, timeline: int, start: str) -> Sequence[Stored]:
+        """What is stored from a place on without a gap, each segment once."""
+        found: dict[int, Stored] = {}
+        for one in self.stored():
+            if lsn.timeline(one.name) == timeline and one.end >= found.get(one.start, one).end:
+                found[one.start] = one
+        at, row = lsn.parse(start) // self.size * self.size, []
+        while at in found:
+            row.append(found[at])
+            if found[at].partial:
+                break
+            at += self.size
+        return row
+
+    def segment(self, one: Stored) -> Segment:
+        """The record of a segment.
+
+        Raises:
+            Forged: it is damaged, or signed by another.
+            WalGap: it is gone.
+        """
+        found = self._objects.get(one.key)
+        if found is None:
+            raise WalGap(f"the record of {one.name} is gone", hint=f"gymops audit {self.environment}")
+        try:
+            segment: Segment = read(
+                Segment, json.loads(envelope.open_(found[0], one.key, {self._keys.public}))
+            )
+        except (ValueError, TypeError) as error:
+            raise envelope.Forged(
+                f"{one.key} is of another gymops: {error}", hint="pip install --upgrade gymops"
+            ) from None
+        if (segment.name, segment.system) != (one.name, self.system) or lsn.parse(segment.end_lsn) != one.end:
+            raise envelope.Forged(f"{one.key} is the record of another segment", hint="put it back")
+        return segment
+
+    def fetch(self, one: Stored, folder: Path) -> Segment:
+        """Write a segment into a folder, under the name the server asks for; whole, or not at all.
+
+        Raises:
+            Forged, Damaged, KeyProblem, NoBlob, WalGap: it is not what was stored, or not there.
+        """
+        segment = self.segment(one)
+        new = folder / f".{one.name}"
+        try:
+            with self._blobs.read(segment.file.key) as stored, new.open("wb") as target:
+                source = stream.Checked(stored, segment.file.key, segment.file.bytes, segment.file.sha256)
+                stream.load(source, target, self._keys, name=segment.file.key)
+                source.finish()
+            new.replace(folder / one.name)
+        except OSError as error:
+            raise stream.no_room(error, folder) from None
+        finally:
+            new.unlink(missing_ok=True)
+        return segment
+
+    def remove(self, one: Stored) -> None:
+        """Take one out of the store: first its record, so that none is there without bytes."""
+        with suppress(GymopsError):
+            key = self.segment(one).file.key
+            self._objects.delete(one.key)
+            self._blobs.delete(key)
+            return
+        self._objects.delete(one.key)  # what it named is found as bytes without an entry
+
+    def add(self, name: str, source: Path, end: int, at: datetime) -> None:
+        """Store a segment that is filled up to ``end``; what another stored meanwhile is left as it is."""
+        start = lsn.start(name, self.size)
+        partial = end < start + self.size
+        file = f"{self.environment}/wal/{self.system}/{name}.{uuid4().hex[:8]}.zst.age"
+        with source.open("rb") as opened, self._blobs.write(file) as sink:
+            written = stream.store(opened, sink, self._keys)
+        segment = Segment(
+            name, self.system, lsn.spell(start), lsn.spell(end), partial, at,
+            StoredFile(file, written.bytes, written.sha256, written.plain),
+        )  # fmt: skip
+        record = json.dumps(plain(segment), sort_keys=True).encode()
+        try:
+            self._objects.create(
+                f"{self._prefix}{name}{f'{_PARTIAL}{end:016X}' if partial else ''}.json",
+                envelope.close(record, self._keys),
+            )
+        except Exists:
+            self._blobs.delete(file)
+
+    @property
+    def _prefix(self) -> str:
+        return f"wal/{self.environment}/{self.system}/"
+
+    def _stored(self, key: str) -> Stored | None:
+        name, partial, end = key.removeprefix(self._prefix).removesuffix(".json").partition(_PARTIAL)
+        try:
+            start = lsn.start(name, self.size)
+            return Stored(key, name, start, int(end, 16) if partial else start + self.size, bool(partial))
+        except ValueError:
+            return None  # not ours
+
+
+def slot(environment: str) -> str:
+    """The replication slot of an environment's backups."""
+    return "gymops_" + "".join(c if c.isalnum() else "_" for c in environment.lower())[:50]
+
+
+def keep(connection: Connection, environment: str) -> None:
+    """Make the server keep its WAL from now on until it is stored; a slot that it gave up is made anew."""
+    with translated():
+        found = connection.execute(_SLOT, (slot(environment),)).fetchone()
+        if found and found[0] == "lost":
+            connection.execute("SELECT pg_drop_replication_slot(%s)", (slot(environment),))
+        if not found or found[0] == "lost":
+            connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", (slot(environment),))
+
+
+def receive(
+    connection: Connection, url: str, binaries: Path, wal: Wal, mark: Mark, start: str, home: Path
+) -> Sequence[Stored]:
+    """Store the WAL from a base backup's ``start`` up to a mark, as far as it is not stored yet; what is
+    stored of it then. ``home``: where it passes through.
+
+    Raises:
+        WalGap: the server no longer has what comes next, has gone on with another timeline, or was put back.
+        ProgramError: the server refuses, or goes away.
+        StoreError: it cannot be written.
+    """
+    row, end = wal.chain(mark.timeline, start), lsn.parse(mark.flushed)
+    if (row and row[-1].end > end) or lsn.parse(start) > end:
+        raise WalGap(
+            f"the server is at {mark.flushed}, and {lsn.spell(row[-1].end) if row else start} was stored:"
+            " its data directory was put back",
+            hint=f"gymops audit {wal.environment}; then begin with an empty store",
+        )
+    at = _next(wal, row, start)
+    while at < end:
+        upto = min(end, at + _AT_ONCE * wal.size)
+        with work.folder(home) as folder:
+            _fetch(url, binaries, folder, lsn.segment(mark.timeline, at, wal.size), upto)
+            for place in range(at, upto, wal.size):
+                name = lsn.segment(mark.timeline, place, wal.size)
+                whole, begun = folder / name, folder / f"{name}.partial"
+                wal.add(name, whole if whole.exists() else begun, min(upto, place + wal.size), mark.at)
+        at = upto
+        with translated():
+            connection.execute(_ADVANCE, {"slot": slot(wal.environment), "to": lsn.spell(at)})
+    for one in superseded(wal.stored()):
+        wal.remove(one)
+    return wal.chain(mark.timeline, start)
+
+
+def superseded(stored: Sequence[Stored]) -> Sequence[Stored]:
+    """Those that were not full, of which more was stored since."""
+    most: dict[str, int] = {}
+    for one in stored:
+        most[one.name] = max(most.get(one.name, 0), one.end)
+    return [one for one in stored if one.end < most[one.name]]
+
+
+def _next(wal: Wal, row: Sequence[Stored], start: str) -> int:
+    """Where to go on: a segment that was not full is fetched again from its beginning."""
+    if not row:
+        return lsn.parse(start) // wal.size * wal.size
+    return row[-1].start if row[-1].partial else row[-1].end
+
+
+def _fetch(url: str, binaries: Path, folder: Path, first: str, upto: int) -> None:
+    # An empty segment of this name, not finished, is where pg_receivewal believes it stopped. It goes on past
+    # the place it is given, so it is given the one before.
+    Path(folder, f"{first}.partial").touch()
+    try:
+        run(
+            binaries, "pg_receivewal", url, "-D", str(folder), "--no-loop", "--no-sync",
+            "--endpos", lsn.spell(upto - 1), timeout=_SECONDS,
+        )  # fmt: skip
+    except ProgramError as error:
+        if "already been removed" in error.message or "not in this server's history" in error.message:
+            raise WalGap(
+                f"the server no longer has the WAL {first}, and it was not stored: {error.message}",
+                hint="gymops backup takes a new base backup; from there on every time can be restored",
+            ) from None
+        raise
