@@ -167,13 +167,12 @@ def pinned(site: Site, template: Template, given: Mapping[str, str]) -> None:
     for kind, (place, key) in _PLACES.items():
         for resource in template.resources(kind):
             for found in _named(resource.properties.get(place), key):
-                uri = evaluate(found, template, {**declared, **given})
-                said = _text(found) if uri is UNKNOWN else uri
-                if said and "@" not in said:
-                    raise GateRefused(
-                        f"{template.name}: {resource.name} names the image {said} by a tag, which moves",
-                        hint=f"name it by digest{_now(site, said, '; it is now ') or _shape(said)}",
-                    )
+                for said in _said(found, template, {**declared, **given}):
+                    if "@" not in said:
+                        raise GateRefused(
+                            f"{template.name}: {resource.name} names the image {said} by a tag, which moves",
+                            hint=f"name it by digest{_now(site, said, '; it is now ') or _shape(said)}",
+                        )
 
 
 def _unset(site: Site) -> None:
@@ -202,6 +201,16 @@ def _named(value: Any, key: str) -> Iterator[Any]:
                 yield one
             else:
                 yield from _named(one, key)
+
+
+def _said(value: Any, template: Template, given: Mapping[str, str]) -> Iterator[str]:
+    """An image's name, as far as it is known; of what a condition decides that only AWS knows, both."""
+    found = evaluate(value, template, given)
+    if isinstance(value, dict) and set(value) == {"Fn::If"} and found is UNKNOWN:
+        for one in value["Fn::If"][1:]:
+            yield from _said(one, template, given)
+    elif text := found if isinstance(found, str) else _text(value):
+        yield text
 
 
 def _text(value: Any) -> str:

@@ -148,6 +148,7 @@ def test_a_file_is_stored_once_under_its_digest(aws: Aws, account: Account, tmp_
     assert not bucket.put("a/b.zip", file, digest)
     assert bucket.get("a/b.zip", digest) == b"content"
     assert bucket.url("a/b.zip") == f"{aws.settings.url}/{name}/a/b.zip"
+    assert (bucket.has("a/b.zip"), bucket.has("a/c.zip")) == (True, False)
     with pytest.raises(AwsError, match="NoSuchKey"):
         bucket.get("a/c.zip", digest)
 

@@ -37,6 +37,7 @@ from tests.unit.clocks import FakeClock
 from tests.unit.deploy.verbs.repository import Repository
 
 APP, DATABASE = "app", "app-database"
+ACCOUNTS = {"staging": "222222222222", "prod": "333333333333"}
 
 
 class Died(KeyboardInterrupt):
@@ -140,7 +141,7 @@ class World:
         return {
             f"{self.deployment.app}-base": {
                 "ReleaseBucketName": f"releases-{self.name}",
-                "RepositoryUri": f"{self.name}.example.com/gym-app",
+                "RepositoryUri": f"{ACCOUNTS[self.name]}.dkr.ecr.us-west-1.amazonaws.com/gym-app",
             },
             f"{prefix}-certificate": {
                 "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
