@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from gymops.errors import GymopsError
+from gymops.eventlog.sealing import emit
 from gymops.pg.connection import Connection, translated
 
 _FACTS = """
@@ -15,6 +17,8 @@ SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('s
     ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
     to_regclass('events') IS NOT NULL
 """
+
+_FLUSHED = "SELECT pg_current_wal_flush_lsn()::text, pg_walfile_name(pg_current_wal_flush_lsn())"
 
 
 class NotHere(GymopsError):
@@ -38,6 +42,21 @@ class Facts:
     """Why only SQL reaches it; None: it can be copied whole, with its WAL."""
     events: bool
     """Whether there is a table of events."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A moment of the server: whatever is recovered up to ``lsn`` holds what was committed before ``at``."""
+
+    at: datetime
+    """By the server's clock."""
+    lsn: str
+    """As ``recovery_target_lsn``."""
+    flushed: str
+    """Up to here the WAL is durable, and there is nothing of the mark behind it."""
+    system: str
+    """The database system's identifier."""
+    timeline: int
 
 
 def facts(connection: Connection) -> Facts:
@@ -64,3 +83,15 @@ def facts(connection: Connection) -> Facts:
     elif not replicates:
         only_sql = "its user may not replicate"
     return Facts(version, number // 10000, system, segment, only_sql, events)
+
+
+def mark(connection: Connection) -> Place:
+    """Commit a message, so that the WAL up to it holds what was committed before, also what nobody waited for
+    (``synchronous_commit = off``).
+    """
+    at = emit(connection, "gymops.mark", "")
+    with translated():
+        row = connection.execute(_FLUSHED).fetchone()
+    if row is None:
+        raise AssertionError("a query without a row")
+    return Place(at.taken, at.lsn, row[0], at.system, int(row[1][:8], 16))

@@ -21,8 +21,8 @@ from uuid import uuid4
 from gymops.backup import envelope, lsn, stream, work
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import StoredFile
+from gymops.backup.source import Place
 from gymops.errors import Exists, GymopsError
-from gymops.eventlog.sealing import Mark
 from gymops.pg.connection import Connection, translated
 from gymops.pg.programs import ProgramError, run
 from gymops.store.blobs import Blobs
@@ -207,7 +207,7 @@ def keep(connection: Connection, environment: str) -> None:
 
 
 def receive(
-    connection: Connection, url: str, binaries: Path, wal: Wal, mark: Mark, start: str, home: Path
+    connection: Connection, url: str, binaries: Path, wal: Wal, mark: Place, start: str, home: Path
 ) -> Sequence[Stored]:
     """Store the WAL from a base backup's ``start`` up to a mark, as far as it is not stored yet; what is
     stored of it then. ``home``: where it passes through.

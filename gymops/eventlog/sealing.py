@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, fold, log_head
 from gymops.eventlog.postgres import ALL, Between, PostgresLog, snapshot
 from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
-from gymops.pg.connection import translated
+from gymops.pg.connection import Connection, translated
 
 _MESSAGE = """
-SELECT clock_timestamp(), pg_logical_emit_message(true, 'gymops.seal', %s)::text,
+SELECT clock_timestamp(), pg_logical_emit_message(true, %s, %s)::text,
     (SELECT system_identifier::text FROM pg_control_system())
 """
 
@@ -42,7 +42,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a seal is in the history of a database."""
+    """A moment of a server: whatever is recovered up to ``lsn`` holds what was committed before ``taken``."""
 
     taken: datetime
     lsn: str
@@ -136,14 +136,21 @@ def _grown(before: Known, hasher: StreamHasher) -> Grown:
 
 
 def mark(log: PostgresLog, number: int) -> Mark:
-    """Commit the message of a seal: when, up to where in the WAL, and of which system."""
-    connection = log.connection
+    """Commit the message of a seal."""
+    return emit(log.connection, "gymops.seal", str(number))
+
+
+def emit(connection: Connection, prefix: str, text: str) -> Mark:
+    """Commit a message and wait until it is durable; the connection is in autocommit.
+
+    The place is the one behind the message: the record of its commit comes there or later, so a restore that
+    aims at it arrives also where nothing was written since.
+    """
     with translated():
         connection.execute("BEGIN READ WRITE")
         connection.execute("SET LOCAL synchronous_commit = on")
-        row = connection.execute(_MESSAGE, (str(number),)).fetchone()
+        row = connection.execute(_MESSAGE, (prefix, text)).fetchone()
         connection.execute("COMMIT")
-        lsn = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
-    if row is None or lsn is None:
+    if row is None:
         raise AssertionError("a query without a row")
-    return Mark(row[0].astimezone(UTC), lsn[0], row[2])
+    return Mark(row[0].astimezone(UTC), row[1], row[2])
