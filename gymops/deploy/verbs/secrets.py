@@ -137,7 +137,8 @@ def chosen(site: Site, every: Sequence[Known], name: str | None) -> list[Known]:
         ConfigError: there is none of this name, or only a person can give it a value.
     """
     if name is None:
-        return [one for one in every if one.way in _UNASKED]
+        # Those last that end what was signed two values ago: a killed command rotates only the others twice.
+        return sorted((one for one in every if one.way in _UNASKED), key=lambda one: one.way in OURS)
     one = _by_name(site, every, name)
     if one.way is Way.GIVEN:
         raise ConfigError(

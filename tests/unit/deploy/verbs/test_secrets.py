@@ -136,7 +136,7 @@ def test_the_secrets_of_an_environment_and_how_each_is_renewed(staging: World, k
     assert (found["SessionSecret"].rule or {})["PasswordLength"] == 64
     every = list(found.values())
     unasked = secrets.chosen(staging.site(), every, None)
-    assert {one.name for one in unasked} == {"SessionSecret", "Database"}
+    assert [one.name for one in unasked] == ["Database", "SessionSecret"]
     with pytest.raises(ConfigError) as told:
         secrets.chosen(staging.site(), every, "LlmKeySecretArn")
     assert told.value.hint == "gymops secrets set staging LlmKeySecretArn"
