@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 --json: the release's record: number, environment, operation, verb, outcome, who, approved_by,
-artefact{digest, kind, uri}, template, parameters, parameter_digest, withheld, commit, dirty,
-schema_before, schema_after, accepts, waiting[], version, change_set, test, smoke[], durations{}, source,
-break_glass, started, ended, why.
+artefact{digest, kind, uri, static: the digest of its static files' list}, template, parameters,
+parameter_digest, withheld, commit, dirty, schema_before, schema_after, accepts, waiting[], version,
+change_set, test, smoke[], durations{}, source, static{files, uploaded, unchanged, invalidated, warning}
+or null, break_glass, started, ended, why.
 
 \b
 Examples:

@@ -6,11 +6,12 @@ import json
 from datetime import date
 from functools import cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gymops.deploy.release.ledger import Release
-from gymops.deploy.verbs import images
+from gymops.deploy.verbs import images, static
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import Wanted
@@ -43,10 +44,11 @@ def blocked(runtime: str) -> date | None:
 
 
 def _gone(site: Site, bucket: str, wanted: Wanted) -> str | None:
-    if wanted.artefact.kind == "image":
-        return None if images.present(site, wanted.artefact.uri) else wanted.artefact.uri
+    if wanted.artefact.kind == "image" and not images.present(site, wanted.artefact.uri):
+        return wanted.artefact.uri
     files = site.files(bucket)
-    keys = filter(None, (wanted.parameters.get(name) for name in ("CodeKey", "LayerKey")))
+    code = filter(None, (wanted.parameters.get(name) for name in ("CodeKey", "LayerKey")))
+    keys = chain(code, static.keys(wanted.artefact.static, files))
     return next((f"s3://{bucket}/{key}" for key in keys if not files.has(key)), None)
 
 

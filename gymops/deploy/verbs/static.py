@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +58,13 @@ def copy(digest: str | None, source: Files, target: Files) -> None:
     where = blob_key(archive, ARCHIVE)
     target.put(where, source.get(where, archive), archive)
     target.put(blob_key(digest, MANIFEST), data, digest)
+
+
+def keys(digest: str | None, files: Files) -> Iterator[str]:
+    """Where list and archive lie in the bucket of releases; the list must be there for the second."""
+    if digest is not None:
+        yield (manifest := blob_key(digest, MANIFEST))
+        yield blob_key(Manifest.load(files.get(manifest, digest)).archive, ARCHIVE)
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,6 @@ def test_what_is_excluded_stays_out(tmp_path: Path) -> None:
     assert found == [".well-known/security.txt", "index.html"]
 
 
-def test_what_is_excluded_stays_out(tmp_path: Path) -> None:
-    found = [one.path for one in collect(pages(tmp_path / "app"), exclude=("dist/assets/**", "dist/tests/**"))]
-    assert found == [".well-known/security.txt", "index.html"]
-
-
 def test_an_app_without_static_files_has_none(tmp_path: Path) -> None:
     assert collect(tmp_path / "app", static=None) == []
 

@@ -26,9 +26,11 @@ from gymops.deploy.static import ARCHIVE, MANIFEST
 from gymops.deploy.traffic import Returned
 from gymops.deploy.verbs import look, static
 from gymops.deploy.verbs.deploy import Built, deploy
+from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import ConfigError, Detached
+from tests.unit.deploy.verbs.test_images import image
 from tests.unit.deploy.verbs.world import World, built, code
 
 OWNER = Owner("mara", "laptop", 7)
@@ -49,6 +51,7 @@ TWO = {
 @pytest.fixture
 def architecture(tmp_path: Path) -> str:
     names = (
+        "ImageUri",
         "Environment",
         "AppName",
         "CodeBucket",
@@ -60,7 +63,7 @@ def architecture(tmp_path: Path) -> str:
     )
     template = {
         "Parameters": {
-            **{name: {"Type": "String"} for name in (*names, "Architecture")},
+            **{name: {"Type": "String", "Default": ""} for name in (*names, "Architecture")},
             "AppName": {"Type": "String", "Default": "shop"},
         },
         "Resources": {"Pages": {"Type": "AWS::S3::Bucket"}},
@@ -134,12 +137,41 @@ def test_what_is_called_by_content_goes_before_the_traffic_and_pages_last_of_all
     assert second.static == {"files": 4, "uploaded": 3, "unchanged": 1, "invalidated": 4, "warning": None}
 
 
+def test_pages_come_after_what_they_name_whatever_it_is_called(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one", {**ONE, "zoo.css": "red"})
+    done = len(staging.effects)
+    release(staging, tmp_path, "two", {**TWO, "zoo.css": "blue", "zoo.png": "new"})
+    put = [what.removeprefix("page ") for what in staging.effects[done:] if what.startswith("page ")]
+    assert put == ["app.5e6f7a8b.js", "zoo.css", "zoo.png", "about/index.html", "index.html"]
+
+
 def test_the_same_again_uploads_and_forgets_nothing(staging: World, tmp_path: Path) -> None:
     release(staging, tmp_path, "one", ONE)
     done = len(staging.effects)
     again = release(staging, tmp_path, "one", ONE)
     assert staging.effects[done:] == []
     assert again.static == {"files": 4, "uploaded": 0, "unchanged": 4, "invalidated": 0, "warning": None}
+
+
+def test_an_image_has_them_beside_it_and_pages_alone_are_a_release_of_the_same_image(
+    staging: World, architecture: str, tmp_path: Path
+) -> None:
+    def release(files: Mapping[str, str]) -> Release:
+        made = image(tmp_path, "one")
+        entries = [Entry(path, files[path].encode) for path in sorted(files)]
+        parts = building.write(made.folder, "image", entries, App((), "h", static=Path("dist")))
+        artefact = replace(made.artefact, blobs=(*made.artefact.blobs, *(part.blob for part in parts)))
+        return deploy(staging.site(), Built(artefact, made.folder), OWNER, token="t")
+
+    first = release(ONE)
+    second = release({**ONE, "index.html": "mended"})
+    assert first.artefact.digest == second.artefact.digest
+    assert (first.content == second.content, first.version == second.version) == (False, True)
+    prod = world("prod", architecture, after="staging")
+    promote(staging.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    assert prod.pages == staging.pages
+    rollback(staging.site(), OWNER)
+    assert served(staging) == ONE
 
 
 def test_diff_sees_pages_that_changed_alone(staging: World, tmp_path: Path) -> None:
@@ -330,6 +362,19 @@ def test_a_rollback_to_a_version_that_is_gone_brings_the_pages_after_the_traffic
     assert served(staging) == {**TWO, **ONE}
     assert back.static
     assert back.static["invalidated"] == 4
+
+
+@pytest.mark.parametrize("name", [ARCHIVE, MANIFEST])
+def test_a_rollback_to_pages_that_are_gone_is_refused_before_anything_is_changed(
+    staging: World, tmp_path: Path, name: str
+) -> None:
+    release(staging, tmp_path, "one", ONE)
+    release(staging, tmp_path, "two", TWO)
+    files, done = staging.held["releases-staging"], len(staging.effects)
+    del files[next(key for key in files if key.endswith(name))]
+    with pytest.raises(NothingToReturnTo, match=rf"release 1 is gone: s3://releases-staging/.*/{name}"):
+        rollback(staging.site(), OWNER)
+    assert staging.effects[done:] == []
 
 
 def test_files_stay_for_ten_releases_and_what_no_release_brought_stays_forever(
