@@ -112,16 +112,44 @@ class Foreign:
     order: str
 
 
+@dataclass(frozen=True)
+class Between:
+    """The users behind one and up to another, in the order of their bytes."""
+
+    after: str | None = None
+    upto: str | None = None
+
+    def holds(self, user: str) -> bool:
+        """Whether a user is one of them."""
+        return (self.after is None or user > self.after) and (self.upto is None or user <= self.upto)
+
+    def clause(self) -> sql.Composable:
+        """As SQL."""
+        # Text whose order is of code points, as Python's is: UTF-8 keeps that order.
+        ends = ((self.after, '{} < user_id COLLATE "C"'), (self.upto, 'user_id COLLATE "C" <= {}'))
+        wanted = [sql.SQL(one).format(sql.Literal(user)) for user, one in ends if user is not None]
+        return sql.SQL(" AND ").join(wanted) if wanted else sql.SQL("true")
+
+
+ALL = Between()
+
+
 class PostgresLog:
     """The events of one database, or of some of its users, read in a snapshot of their own.
 
     ``user_id`` is whose events those of a schema without users are.
     """
 
-    def __init__(self, url: str, user_id: str = "default", only: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        user_id: str = "default",
+        only: Sequence[str] | None = None,
+        between: Between = ALL,
+    ) -> None:
         self._url = url
         self._user_id = user_id
-        self._users = _only(only)
+        self._users = _only(only) if only is not None else between.clause()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._foreign: Foreign | None = None
 

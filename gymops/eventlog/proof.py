@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from gymops.errors import Unverified
 from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, log_head
 from gymops.eventlog.log import Progress, silent
 from gymops.eventlog.postgres import PostgresLog, snapshot
@@ -56,6 +58,20 @@ class Proof:
         return self.expected_digest == self.restored_digest and self.rejected and not self.broken
 
 
+@dataclass(frozen=True)
+class Part:
+    """What the sealed streams of some users came to."""
+
+    events: int
+    """Of those that were sealed."""
+    head: str
+    """Of as many events of each user as were sealed, over these users."""
+    newer: int
+    other: Mapping[str, Stream]
+    """The streams that came back as something else, as that."""
+    broken: tuple[Broken, ...]
+
+
 def prove(log: PostgresLog, sealed: Sealed, progress: Progress = silent) -> Proof:
     """Read the whole log, in one snapshot, and hold it to a seal.
 
@@ -63,34 +79,70 @@ def prove(log: PostgresLog, sealed: Sealed, progress: Progress = silent) -> Proo
         TargetError: it cannot be read.
     """
     with snapshot(log.connection):
-        watch = {user: stream.events for user, stream in sealed.streams.items()}
-        found = dict(log.prefixes(watch, progress))
+        part = hold(log, sealed.streams, sealed.chunks, progress)
         rejected = log.rejected()
-    broken = tuple(
-        one for user in sorted(watch, key=str.encode) if (one := _broken(log, user, sealed, found.get(user)))
+    return proof(sealed, [(sealed.streams, part)], rejected)
+
+
+def hold(
+    log: PostgresLog,
+    streams: Mapping[str, Stream],
+    chunks: Mapping[str, Sequence[bytes]],
+    progress: Progress = silent,
+) -> Part:
+    """Hold what is there of a log to the sealed streams of its users; within a ``snapshot``."""
+    found = dict(log.prefixes({user: stream.events for user, stream in streams.items()}, progress))
+    there = {user: _prefix(found.get(user)) for user in streams}
+    other = {user: there[user] for user in sorted(streams) if there[user] != streams[user]}
+    events = sum(one.events for one in there.values())
+    return Part(
+        events=events,
+        head=log_head(there),
+        newer=sum(hasher.events for hasher in found.values()) - events,
+        other=other,
+        broken=tuple(_broken(log, user, streams[user], chunks[user], found.get(user)) for user in other),
     )
-    prefixes = {user: _prefix(hasher, watch.get(user, 0)) for user, hasher in found.items()}
-    restored = sum(one.events for one in prefixes.values())
+
+
+def proof(sealed: Sealed, parts: Iterable[tuple[Mapping[str, Stream], Part]], rejected: Rejected) -> Proof:
+    """What the parts of a log say together: of which sealed streams each is, and what it came to.
+
+    Raises:
+        Unverified: one does not add up, or they are not of the whole log.
+    """
+    restored: dict[str, Stream] = {}
+    newer = 0
+    broken: list[Broken] = []
+    for streams, part in parts:
+        there = {**streams, **part.other}
+        if log_head(there) != part.head or part.events != sum(one.events for one in there.values()):
+            raise Unverified("what came back does not add up", hint=_AGAIN)
+        restored |= there
+        newer += part.newer
+        broken += part.broken
+    if restored.keys() != sealed.streams.keys():
+        raise Unverified("not all of what came back was looked at", hint=_AGAIN)
     return Proof(
         expected_events=sealed.events,
         expected_digest=sealed.head,
-        restored_events=restored,
-        restored_digest=log_head(prefixes),
-        newer=sum(hasher.events for hasher in found.values()) - restored,
+        restored_events=sum(one.events for one in restored.values()),
+        restored_digest=log_head(restored),
+        newer=newer,
         rejected=rejected == (sealed.last.rejected if sealed.last else Rejected()),
-        broken=broken,
+        broken=tuple(broken),
     )
 
 
-def _prefix(hasher: StreamHasher, events: int) -> Stream:
+def _prefix(hasher: StreamHasher | None) -> Stream:
     """A stream as it was at so many events; all of one that has fewer."""
-    return hasher.watched or (hasher.stream() if events else Stream(0, EMPTY_HEAD))
+    if hasher is None:
+        return Stream(0, EMPTY_HEAD)
+    return hasher.watched or hasher.stream()
 
 
-def _broken(log: PostgresLog, user: str, sealed: Sealed, hasher: StreamHasher | None) -> Broken | None:
-    wanted, known = sealed.streams[user], sealed.chunks[user]
-    if hasher is not None and hasher.watched == wanted:
-        return None
+def _broken(
+    log: PostgresLog, user: str, wanted: Stream, known: Sequence[bytes], hasher: StreamHasher | None
+) -> Broken:
     there = hasher.events if hasher else 0
     chunks = hasher.chunks()[: there // CHUNK] if hasher else []
     at = next((at for at, (one, other) in enumerate(zip(chunks, known, strict=False)) if one != other), None)
@@ -100,3 +152,6 @@ def _broken(log: PostgresLog, user: str, sealed: Sealed, hasher: StreamHasher | 
             return Broken(user, at + 1, there + 1, None, wanted.events - there)
     event = next(islice(log.events(user), at * CHUNK, None), None)
     return Broken(user, at + 1, at * CHUNK + 1, str(event.event_id) if event else None, 0)
+
+
+_AGAIN = "run the same again"
