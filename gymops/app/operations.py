@@ -1,4 +1,4 @@
-"""One-shot work on the database as a Lambda function of the app's own artefact: revisions and proofs.
+"""One-shot work on the database as a Lambda function of the app's own artefact: revisions, seals, proofs.
 
 It serves nobody: it runs as the owner of the schema, directly on the instance, from where the database can
 be reached. An event says what to do, as in ``{"do": "schema-upgrade", "phase": "expand"}``. The answer has
@@ -14,7 +14,7 @@ from contextlib import closing
 from itertools import takewhile
 from typing import Any
 
-from gymops.app import database, logs
+from gymops.app import database, logs, proving
 from gymops.app.secret import Secrets
 from gymops.aws import secrets as manager
 from gymops.aws import tokens as signer
@@ -50,7 +50,8 @@ def answer(
     began = clock.monotonic()
     try:
         name, options = _asked(event)
-        url = database.provider(environ, secrets=secrets, tokens=signer)()
+        there = proving.place(environ, options.pop("at")) if "at" in options else environ
+        url = database.provider(there, secrets=secrets, tokens=signer)()
         found = {"target": redact(url), **_WORK[name](url, clock, **options)}
     except GymopsError as error:
         _log.error("not done: %s", error.message, extra={"fields": {"code": error.code}})
@@ -78,11 +79,15 @@ def _asked(event: Any) -> tuple[str, dict[str, Any]]:
             f"the event asks for {name!r}" if name else "the event does not say what to do",
             hint=f'{{"do": one of {", ".join(_WORK)}}}',
         )
-    allowed = {"phase", "targets"} if name == "schema-upgrade" else set()
+    allowed = _OPTIONS.get(name, frozenset())
     if unknown := sorted(set(options) - allowed):
         raise ConfigError(
             f"{name} does not know {', '.join(map(repr, unknown))}",
             hint=f"it takes {', '.join(sorted(allowed)) or 'nothing'} beside do",
+        )
+    if missing := sorted(_NEEDED.get(name, frozenset()) - set(options)):
+        raise ConfigError(
+            f"{name} needs {', '.join(missing)}", hint="gymops asks for it; it is not for people"
         )
     if options.get("phase", _PHASES[0]) not in _PHASES:
         raise ConfigError(f"phase is {options['phase']!r}", hint=f"one of {', '.join(_PHASES)}, or none")
@@ -192,6 +197,14 @@ def _digest(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
     }
 
 
+def _seal(url: str, clock: Clock, **options: Any) -> dict[str, Any]:  # noqa: ARG001
+    return proving.seal(url, **options)
+
+
+def _prove(url: str, clock: Clock, **options: Any) -> dict[str, Any]:  # noqa: ARG001
+    return proving.prove(url, **options)
+
+
 def _readiness(url: str, clock: Clock) -> dict[str, Any]:
     from gymops.app.store.postgres import PostgresStore
 
@@ -216,4 +229,15 @@ _WORK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "schema-upgrade": _upgrade,
     "digest": _digest,
     "readiness": _readiness,
+    "seal": _seal,
+    "prove": _prove,
+}
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "schema-upgrade": frozenset({"phase", "targets"}),
+    "seal": frozenset({"known", "number", "rejected", "after", "upto", "grown"}),
+    "prove": frozenset({"expected", "at", "after", "upto"}),
+}
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "seal": frozenset({"known", "number", "rejected"}),
+    "prove": frozenset({"expected"}),
 }

@@ -1,0 +1,70 @@
+"""Sealing and proving from inside of the network, where a private database can be reached.
+
+What is sealed is signed and stored by whoever asks; nothing of an event leaves, only counts and hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from gymops.errors import ConfigError
+from gymops.eventlog import parts
+from gymops.eventlog.postgres import Between, PostgresLog, snapshot
+from gymops.eventlog.proof import hold
+from gymops.eventlog.sealing import mark, read
+
+
+def seal(url: str, known: str, number: int, rejected: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The streams of some users that grew; and with the last users, if anything grew, the seal's mark.
+
+    ``more``: ``after`` and ``upto`` (users), and ``grown``: whether earlier parts grew.
+
+    Raises:
+        SealError: the log holds fewer events than were sealed.
+    """
+    users = _between(more)
+    with closing(PostgresLog(url)) as log:
+        with snapshot(log.connection):
+            found = read(log, parts.read_known(known), users)
+            bad = log.rejected()
+        answer: dict[str, Any] = {"streams": parts.grown(found)}
+        if users.upto is None and (number == 1 or found or more.get("grown") or vars(bad) != rejected):
+            answer["mark"] = parts.mark(mark(log, number), bad)
+    return answer
+
+
+def prove(url: str, expected: str, **more: Any) -> dict[str, Any]:
+    """What came back of some users' streams; with the last users, the rejected rows too."""
+    users, wanted = _between(more), parts.read_expected(expected)
+    with closing(PostgresLog(url, between=users)) as log, snapshot(log.connection):
+        answer: dict[str, Any] = {"part": parts.held(hold(log, wanted.streams, wanted.chunks))}
+    if users.upto is None:
+        with closing(PostgresLog(url)) as log:
+            answer["rejected"] = vars(log.rejected())
+    return answer
+
+
+def place(environ: Mapping[str, str], at: Any) -> dict[str, str]:
+    """The settings for another database than the environment's: one that was restored beside it.
+
+    ``at``: ``host`` and ``port``; and ``secret``, an ARN, where it has a password of its own.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(at, dict) or not {"host", "port"} <= set(at) <= {"host", "port", "secret"}:
+        raise ConfigError("at names no database", hint='{"host": NAME, "port": NUMBER, "secret": ARN}')
+    found = {
+        **environ,
+        "GYMOPS_APP_DATABASE_HOST": str(at["host"]),
+        "GYMOPS_APP_DATABASE_PORT": str(at["port"]),
+    }
+    if at.get("secret"):
+        found["GYMOPS_APP_DATABASE_SECRET_ARN"] = str(at["secret"])
+    return found
+
+
+def _between(more: Mapping[str, Any]) -> Between:
+    return Between(more.get("after"), more.get("upto"))
