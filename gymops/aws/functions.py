@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from dataclasses import dataclass, field
@@ -9,6 +10,10 @@ from typing import Any
 
 from gymops.aws.account import Account
 from gymops.aws.session import AwsError, translated
+from gymops.clock import Clock, SystemClock
+
+_AGAIN = 5
+"""Times a function is called again, with pauses that come to eight seconds."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,9 @@ class Invocation:
 class Functions:
     """The functions of an account and region."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, clock: Clock | None = None) -> None:
         self._account = account
+        self._clock = clock or SystemClock()
 
     def version(self, function: str, qualifier: str = "$LATEST") -> Version:
         """What a version runs; AWS is asked, nobody else believed.
@@ -127,12 +133,25 @@ class Functions:
         """Send all of an alias's requests to one version."""
         self.point(function, alias, Alias(version))
 
-    def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Invocation:
-        """Call it and wait for its answer; a function that fails is an answer too.
+    def invoke(
+        self, function: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False
+    ) -> Invocation:
+        """Call it and wait for its answer; a function that fails is an answer too. ``again``: it only looks,
+        and may be called once more where no answer came.
 
         Raises:
             AwsError: it was not called, or no answer came.
         """
+        for attempt in itertools.count():
+            try:
+                return self._invoke(function, event, qualifier)
+            except AwsError as error:
+                if not again or not error.passing or attempt == _AGAIN:
+                    raise
+            self._clock.sleep(2.0**attempt / 4)
+        raise AssertionError
+
+    def _invoke(self, function: str, event: dict[str, Any], qualifier: str | None) -> Invocation:
         given = {"Qualifier": qualifier} if qualifier else {}
         began = time.monotonic()
         with translated(f"calling {function}"):

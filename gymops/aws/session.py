@@ -80,6 +80,7 @@ def translated(what: str) -> Iterator[None]:
     """
     from botocore import exceptions as errors
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -106,6 +107,8 @@ def translated(what: str) -> Iterator[None]:
             hint="give the function a role, or set AWS_PROFILE",
             unknown=True,
         ) from None
+    except HTTPError as error:  # botocore reads a refusal to send a file past its own handling
+        raise AwsError(f"{what}: half an answer came", reason=type(error).__name__, unknown=True) from None
     except (errors.BotoCoreError, ResponseParserError) as error:
         raise AwsError(
             f"{what}: {error}", reason=type(error).__name__, unknown=isinstance(error, _lost())

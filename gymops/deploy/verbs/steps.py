@@ -96,7 +96,7 @@ class Steps:
         if version is None or not self._app.published(function, version, self._wanted.code):
             return None
         asked = smoke.ask_all(
-            lambda event: functions.invoke(function, event, version), self._deployment.smoke
+            lambda event: functions.invoke(function, event, version, again=True), self._deployment.smoke
         )
         try:
             smoke.refuse(asked)
@@ -156,7 +156,9 @@ class Steps:
         function, _ = self._app.function()
         version = context.results["version"]
         paths = self._deployment.smoke
-        asked = smoke.ask_all(lambda event: self._site.functions.invoke(function, event, version), paths)
+        asked = smoke.ask_all(
+            lambda event: self._site.functions.invoke(function, event, version, again=True), paths
+        )
         smoke.refuse(asked)
         self._site.talk.say(f"version {version} answers {', '.join(paths) or '(no path is asked for)'}")
         return [one.as_dict() for one in asked]
@@ -254,6 +256,6 @@ class _Live:
 
     def ask(self) -> list[smoke.Asked]:
         def call(event: dict[str, Any]) -> smoke.Answer:
-            return self._site.functions.invoke(self._function, event, self._alias)
+            return self._site.functions.invoke(self._function, event, self._alias, again=True)
 
         return smoke.ask_all(call, list(self._paths) * _ASKED_AT_ONCE)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as errors
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import ProtocolError
 
 from gymops.aws.session import AwsError, translated
 
@@ -27,7 +28,7 @@ URL = {"endpoint_url": "https://cloudformation.us-east-1.amazonaws.com"}
         errors.ConnectTimeoutError(**URL), errors.ReadTimeoutError(**URL),
         errors.ConnectionClosedError(**URL), errors.EndpointConnectionError(**URL),
         errors.SSLError(**URL, error="eof"), errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
-        ResponseParserError("half an answer"),
+        ResponseParserError("half an answer"), ProtocolError("Connection broken"),
         errors.UnauthorizedSSOTokenError(), errors.TokenRetrievalError(provider="sso", error_msg="expired"),
     ],
     ids=lambda error: type(error).__name__,
@@ -51,3 +52,17 @@ def test_a_refusal_is_one(error: Exception) -> None:
     with pytest.raises(AwsError) as told, translated("the stack"):
         raise error
     assert not told.value.unknown
+
+
+def test_what_a_sign_in_would_mend_does_not_pass_by_itself() -> None:
+    for error in (
+        refused("ExpiredToken", 403),
+        errors.NoCredentialsError(),
+        errors.UnauthorizedSSOTokenError(),
+    ):
+        with pytest.raises(AwsError) as told, translated("the stack"):
+            raise error
+        assert (told.value.unknown, told.value.passing) == (True, False)
+    with pytest.raises(AwsError) as told, translated("the stack"):
+        raise refused("Throttling")
+    assert told.value.passing

@@ -327,7 +327,9 @@ class _Functions:
         if self.world.alias != version:
             self.world.effect(f"serve {version}", lambda: setattr(self.world, "alias", version))
 
-    def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Invocation:
+    def invoke(
+        self, function: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False
+    ) -> Invocation:
         if function == DATABASE:
             return Invocation("$LATEST", self._work(event), False, 0.1)
         version = self.world.alias if qualifier == "live" else str(qualifier)
