@@ -59,13 +59,14 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         images=lambda uri: _images(account, uri),
         static=lambda bucket: StaticBucket(account, bucket),
         cdn=Cdn(account),
-        functions=Functions(account),
+        functions=Functions(account, clock),
         instances=Instances(account),
         drift=lambda region: Drift.of(account, region),
         ringing=Alarms(account, f"{deployment.prefix}-").ringing,
         clock=clock,
         talk=_talk(yes=yes, allowed=allowed),
         who=who(),
+        locks=settings.home / "locks",
     )
 
 

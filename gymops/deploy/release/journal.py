@@ -4,7 +4,8 @@
    may be unfinished, and nothing else begins until it is finished or given up.
 2. A step is written down as begun, then carried out, then written down as done, with its result.
 3. The same command, started again, finds the unfinished record and goes on at the first step that is not
-   done: a step that was begun looks first whether it happened, or may be repeated.
+   done: a step that was begun looks first whether it happened, or may be repeated. If all was done, and only
+   its process did not live or hear to tell, the same command tells it, and nothing is done twice.
 4. Every write has the etag of the last as its condition, so whoever was overtaken writes no more.
 """
 
@@ -29,6 +30,11 @@ class Guard(Protocol):
     @property
     def fence(self) -> int:
         """Grows with every taking of the lock."""
+        ...
+
+    @property
+    def left(self) -> str | None:
+        """The operation whose end the lock's former holder did not see."""
         ...
 
     def check(self) -> None:
@@ -97,6 +103,9 @@ class Journal:
                 raise _overtaken(last[0])
             if last and not last[0].finished:
                 return self._go_on(request, plan, guard, *last)
+            if last and unseen(last[0], guard.left) and last[0].request.digest == request.digest:
+                guard.working_on(last[0].id)
+                return Entry(self._objects, *last, guard, self._nonce())
             try:
                 return self._new(request, plan, guard, last[0].number + 1 if last else 1)
             except Exists:
@@ -120,6 +129,7 @@ class Journal:
         if found.fence > guard.fence:
             raise _overtaken(found)
         entry = Entry(self._objects, found, etag, guard, self._nonce())
+        guard.working_on(found.id)
         entry.write(replace(found, outcome=Outcome.ABANDONED, why=why, ended=self._clock.now()))
         return entry.operation
 
@@ -180,6 +190,11 @@ class Entry:
         except Changed:
             raise _overtaken(operation) from None
         self.operation = written
+
+
+def unseen(operation: Operation, left: str | None) -> bool:
+    """Whether it ended, and whoever asked for it may not have been told; ``left`` is the lock's word."""
+    return operation.id == left and operation.finished and operation.outcome is not Outcome.ABANDONED
 
 
 def _key(environment: str, number: int) -> str:

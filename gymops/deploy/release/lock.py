@@ -3,9 +3,10 @@
 1. Taking it writes the next fencing number over a record that is released, or makes the first.
 2. The holder writes a sign of life every third of the lock's time, under the condition that nobody else
    wrote; as soon as it cannot, or its time is over, it stops at the next step.
-3. Another takes it over only when the time since the last sign of life, by the store's own clock, is over and
-   the stack is at rest.
-4. Releasing leaves the record with its number, so that the number never goes back.
+3. Another takes it over only when the time since the last sign of life, by the store's own clock, is over, or
+   the holder was a process of this machine that is gone; and the stack is at rest.
+4. Releasing leaves the record with its number, so that the number never goes back, and with the operation
+   where its holder did not see it end.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import ClassVar, Self
 from gymops.clock import Clock
 from gymops.deploy.release.objects import Objects, named
 from gymops.deploy.release.records import dump, load
+from gymops.deploy.release.trace import Trace
 from gymops.errors import Changed, Exists, GymopsError, LockHeld, LockLost
 
 SECONDS = 60.0
@@ -62,6 +64,7 @@ class LockRecord:
     seconds: float
     beats: int = 0
     operation: str | None = None
+    """What it is held for, or was when somebody left without knowing how that ended."""
     released: datetime | None = None
     schema: int = SCHEMA
 
@@ -76,6 +79,12 @@ def held_by(objects: Objects, environment: str) -> tuple[LockRecord, float] | No
     return None if found is None or found[0].released else (found[0], found[2])
 
 
+def working_on(objects: Objects, environment: str) -> str | None:
+    """The operation that it is held for, or that its last holder did not see the end of."""
+    found = _read(objects, _key(named(environment)))
+    return found[0].operation if found else None
+
+
 class Lock:
     """The lock of one environment, for one process."""
 
@@ -88,6 +97,7 @@ class Lock:
         *,
         seconds: float = SECONDS,
         nonce: Callable[[], str] = lambda: secrets.token_hex(8),
+        trace: Trace | None = None,
     ) -> None:
         self._objects = objects
         self._environment = named(environment)
@@ -96,6 +106,7 @@ class Lock:
         self._clock = clock
         self._seconds = seconds
         self._nonce = nonce
+        self._trace = trace
 
     def holder(self) -> tuple[LockRecord, float] | None:
         """Who holds it, as ``held_by``."""
@@ -121,25 +132,37 @@ class Lock:
         found = self._read()
         if found and not found[0].released:
             record, _, age = found
-            if not record.expired(age):
+            gone = self._trace is not None and self._trace.gone(record.nonce)
+            if not gone and not record.expired(age):
                 raise _held(record, age, f"it can be taken over in {record.seconds + _SLACK - age:.0f} s")
             if not settled():
-                raise _held(record, age, "its time is over, but its stack is still moving")
+                over = "its process is gone" if gone else "its time is over"
+                raise _held(record, age, f"{over}, but its stack is still moving")
         asked = self._clock.monotonic()
-        record = self._mine(found[0].fence + 1 if found else 1)
+        left = found[0].operation if found else None
+        record = self._mine(found[0].fence + 1 if found else 1, left)
+        if self._trace:
+            self._trace.keep(record.nonce)  # before it is written: the answer may be lost
+        try:
+            etag = self._write(record, found)
+        except BaseException:
+            if self._trace:
+                self._trace.end()
+            raise
+        return Held(self._objects, self._key, record, etag, self._clock, asked, left, self._trace)
+
+    def _write(self, record: LockRecord, found: tuple[LockRecord, str, float] | None) -> str:
         try:
             if found:
-                etag = self._objects.replace(self._key, dump(record), found[1])
-            else:
-                etag = self._objects.create(self._key, dump(record))
+                return self._objects.replace(self._key, dump(record), found[1])
+            return self._objects.create(self._key, dump(record))
         except (Exists, Changed):
             now = self._read()
             if now is None:
                 raise LockHeld(f"{self._environment}: another was faster", hint="run it again") from None
             raise _held(now[0], now[2], "it was faster") from None
-        return Held(self._objects, self._key, record, etag, self._clock, asked)
 
-    def _mine(self, fence: int) -> LockRecord:
+    def _mine(self, fence: int, left: str | None) -> LockRecord:
         now = self._clock.now()
         return LockRecord(
             self._environment,
@@ -150,6 +173,7 @@ class Lock:
             heartbeat=now,
             expires=now + timedelta(seconds=self._seconds),
             seconds=self._seconds,
+            operation=left,
         )
 
     def _read(self) -> tuple[LockRecord, str, float] | None:
@@ -160,8 +184,19 @@ class Held:
     """The lock, held. As a context it gives signs of life, and releases the lock at the end."""
 
     def __init__(
-        self, objects: Objects, key: str, record: LockRecord, etag: str, clock: Clock, asked: float
+        self,
+        objects: Objects,
+        key: str,
+        record: LockRecord,
+        etag: str,
+        clock: Clock,
+        asked: float,
+        left: str | None = None,
+        trace: Trace | None = None,
     ) -> None:
+        self.left = left
+        """The operation whose end its former holder did not see."""
+        self._trace = trace
         self._objects = objects
         self._key = key
         self._record = record
@@ -171,6 +206,7 @@ class Held:
         """When the last write that succeeded was begun, by both clocks: a machine that sleeps stops the one,
         and the other can be set."""
         self._lost: LockLost | None = None
+        self._working = False
         self._one = threading.RLock()
         self._end = threading.Event()
         self._beating: threading.Thread | None = None
@@ -194,6 +230,7 @@ class Held:
     def working_on(self, operation: str) -> None:
         """Say in the record what it is held for."""
         self._write(operation=operation)
+        self._working = True
 
     def beat(self) -> None:
         """Write a sign of life.
@@ -204,16 +241,25 @@ class Held:
         """
         self._write()
 
-    def release(self) -> None:
-        """Leave it to others. Where that fails it ends by itself when its time is over."""
-        if not self._one.acquire(timeout=_PARTING):
-            return  # a sign of life hangs in a network that is lost
+    def release(self, *, seen: bool = True) -> None:
+        """Leave it to others; ``seen``: how the operation ended, or what it waits for, is known here.
+
+        Where that fails it ends by itself when its time is over.
+        """
         try:
-            if self._lost is None and not self._record.released:
-                with suppress(GymopsError):
-                    self._write(released=self._clock.now())
+            if not self._one.acquire(timeout=_PARTING):
+                return  # a sign of life hangs in a network that is lost
+            try:
+                if self._lost is None and not self._record.released:
+                    if seen and self._working:
+                        self._record = replace(self._record, operation=None)
+                    with suppress(GymopsError):
+                        self._write(released=self._clock.now())
+            finally:
+                self._one.release()
         finally:
-            self._one.release()
+            if self._trace:
+                self._trace.end()
 
     def __enter__(self) -> Self:
         self._beating = threading.Thread(target=self._beats, name="lock", daemon=True)
@@ -226,7 +272,7 @@ class Held:
         self._end.set()
         if self._beating:
             self._beating.join(timeout=_PARTING)
-        self.release()
+        self.release(seen=error is None or (isinstance(error, GymopsError) and not error.unknown))
 
     def _beats(self) -> None:
         while not self._end.wait(self._record.seconds / 3):

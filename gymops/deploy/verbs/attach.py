@@ -13,7 +13,7 @@ from dataclasses import replace
 from gymops.clock import ticks
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, ReleasedArtefact, Source
-from gymops.deploy.release.lock import Lock, Owner, held_by
+from gymops.deploy.release.lock import Owner, held_by
 from gymops.deploy.release.objects import Objects
 from gymops.deploy.release.operation import Operation, State
 from gymops.deploy.release.plan import Outcome
@@ -74,7 +74,7 @@ def abandon(site: Site, operation: str, owner: Owner) -> Release:
         raise GateRefused(f"{name}: nothing is unfinished", hint=f"gymops status {name}")
     objects = site.objects(bucket)
     journal, ledger = Journal(objects, name, site.clock), Ledger(objects, name)
-    with Lock(objects, name, owner, site.clock).take(lambda: settled(site)) as held:
+    with site.lock(bucket, owner).take(lambda: settled(site)) as held:
         if not settled(site):
             raise GateRefused(f"{name}: a stack is still moving", hint=f"gymops attach {name} waits for it")
         last = journal.latest()

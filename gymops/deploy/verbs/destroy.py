@@ -8,7 +8,7 @@ from typing import Any
 
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import DESTROY, Ledger, Release, Source, last_good
-from gymops.deploy.release.lock import Lock, Owner
+from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Plan, Request, Step
 from gymops.deploy.release.run import carry_out
@@ -129,7 +129,7 @@ def destroy(site: Site, holdings: Holdings, owner: Owner, *, name: str | None) -
     again = f"gymops destroy {environment}" + (f" --name {name}" if name else "")
     request = Request(verb=DESTROY, command=again, who=site.who)
     objects = site.objects(bucket)
-    with Lock(objects, environment, owner, site.clock).take(lambda: settled(site)) as held:
+    with site.lock(bucket, owner).take(lambda: settled(site)) as held:
         entry = Journal(objects, environment, site.clock).begin(request, steps.plan, held)
         steps.operation = lambda: entry.operation
         done = carry_out(entry, steps.plan, site.clock, lambda operation: tell(site, operation))

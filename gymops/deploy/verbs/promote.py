@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Context, Request
@@ -13,7 +12,7 @@ from gymops.deploy.verbs import images, static
 from gymops.deploy.verbs.deploy import before, told
 from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NotTested
-from gymops.deploy.verbs.run import carry, foundation
+from gymops.deploy.verbs.run import carry, foundation, left
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import Wanted, copy, of_release
@@ -76,11 +75,11 @@ def brought(source: Site, found: Tested, bucket: str, repository: str) -> Wanted
 
 
 def begun(target: Site) -> int | None:
-    """The release whose promotion was begun and not ended: that one goes on, whatever was released since."""
-    bucket, name = target.bucket(), target.deployment.name
-    left = Journal(target.objects(bucket), name, target.clock).unfinished() if bucket else None
-    found = left.request.parameters.get("source") if left and left.request.verb == VERB else None
-    return found if isinstance(found, int) else None
+    """The release whose promotion was begun, and nobody saw the end of."""
+    bucket = target.bucket()
+    found = left(target, bucket, VERB) if bucket else None
+    number = found.request.parameters.get("source") if found else None
+    return number if isinstance(number, int) else None
 
 
 def undrifted(source: Site) -> None:

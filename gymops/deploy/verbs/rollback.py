@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gymops.deploy.release.ledger import Ledger, Release, Source, last_good, previous, targets
+from gymops.deploy.release.ledger import Release, Source, last_good, previous, targets
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
 from gymops.deploy.verbs import schema
@@ -12,10 +12,12 @@ from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import told
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.preflight import returnable
-from gymops.deploy.verbs.run import carry
+from gymops.deploy.verbs.run import carry, left
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
 from gymops.deploy.verbs.wanted import of_release
+
+VERB = "rollback"
 
 
 def choose(releases: Sequence[Release], environment: str, number: int | None = None) -> Release:
@@ -40,6 +42,13 @@ def choose(releases: Sequence[Release], environment: str, number: int | None = N
     raise NothingToReturnTo(f"release {number} cannot be returned to: it is not there, or failed", hint=hint)
 
 
+def begun(site: Site, bucket: str, number: int | None) -> int | None:
+    """Where a rollback goes that was begun, and nobody saw the end of; not one to another number."""
+    found = left(site, bucket, VERB)
+    back = found.request.parameters.get("release") if found else None
+    return back if isinstance(back, int) and number in (None, back) else None
+
+
 def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     """Return to a recorded release: the alias first, then the stack. The schema stays as it is.
 
@@ -50,8 +59,10 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     name, bucket = site.deployment.name, site.bucket()
     if bucket is None:
         raise NothingToReturnTo(f"nothing was released to {name} yet", hint=f"gymops deploy {name}")
-    releases = Ledger(site.objects(bucket), name).releases()
-    chosen = choose(releases, name, number)
+    ledger = site.ledger(bucket)
+    releases = ledger.releases()
+    back = begun(site, bucket, number)
+    chosen = choose(releases, name, number) if back is None else ledger.get(back)
     if "FunctionName" not in site.outputs("app"):
         raise NothingToReturnTo(f"the stack of {name} is not there", hint=f"gymops deploy {name} makes it")
     applied = schema.fit(site, App(site, bucket), chosen, releases)
@@ -68,7 +79,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     }
     steps = Steps(site, bucket, wanted, facts)
     request = Request(
-        verb="rollback",
+        verb=VERB,
         command=f"gymops rollback {name}{f' {number}' if number else ''}",
         who=site.who,
         parameters={**told(site, wanted), "release": chosen.number},

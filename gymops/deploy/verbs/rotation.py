@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from gymops.clock import ticks
 from gymops.deploy import smoke
-from gymops.deploy.release.lock import Held, Lock, Owner
+from gymops.deploy.release.lock import Held, Owner
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.run import settled
 from gymops.deploy.verbs.secrets import OURS, Keeper, Known, Way
@@ -68,7 +68,7 @@ def change(
     environment, bucket = site.deployment.name, site.bucket()
     if bucket is None or "FunctionAlias" not in site.outputs("app"):
         raise GateRefused(f"nothing was released to {environment}", hint=f"gymops deploy {environment}")
-    lock = Lock(site.objects(bucket), environment, owner, site.clock)
+    lock = site.lock(bucket, owner)
     with _telling(site), lock.take(lambda: settled(site)) as held:
         app = _Asked(site, App(site, bucket), held)
         if problem := app.problem():

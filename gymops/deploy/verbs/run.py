@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from gymops.deploy.release.journal import Journal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gymops.deploy.release.journal import Journal, unseen
 from gymops.deploy.release.ledger import Release
-from gymops.deploy.release.lock import Lock, Owner
+from gymops.deploy.release.lock import Owner, working_on
 from gymops.deploy.release.operation import Operation, State
 from gymops.deploy.release.plan import Plan, Request
 from gymops.deploy.release.run import carry_out
@@ -16,7 +19,7 @@ from gymops.deploy.template import compose
 from gymops.deploy.verbs.failures import Declined
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
-from gymops.errors import GymopsError
+from gymops.errors import GymopsError, Unknown
 
 
 def foundation(site: Site, token: str) -> str:
@@ -45,7 +48,8 @@ def foundation(site: Site, token: str) -> str:
     waiting = site.stacks(region, None).deploy(
         target, token=token, confirm=confirm, agree=site.talk.agree, allowed=site.talk.allowed
     )
-    return drain(waiting, site.talk.progress).outputs["ReleaseBucketName"]
+    with doubtful(f"{name} may be changing all the same", "run the same again"):
+        return drain(waiting, site.talk.progress).outputs["ReleaseBucketName"]
 
 
 def _founded(reader: Reader, target: StackTarget) -> str | None:
@@ -71,7 +75,10 @@ def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, o
         GymopsError: a step failed, and what follows from that was done and recorded.
     """
     objects, name = site.objects(bucket), site.deployment.name
-    with Lock(objects, name, owner, site.clock).take(lambda: settled(site)) as held:
+    with (
+        doubtful(f"{request.verb} {name} may have begun", f"again: {request.command}"),
+        site.lock(bucket, owner).take(lambda: settled(site)) as held,
+    ):
         entry = Journal(objects, name, site.clock).begin(request, plan, held)
         steps.operation = lambda: entry.operation
         done = carry_out(entry, plan, site.clock, lambda operation: tell(site, operation))
@@ -79,6 +86,33 @@ def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, o
     if not isinstance(number, int):
         raise GymopsError(f"{done.id} ended without a record", hint=f"gymops status {name}")
     return site.ledger(bucket).get(number)
+
+
+@contextmanager
+def doubtful(what: str, hint: str) -> Iterator[None]:
+    """No answer is no failure: what was asked for may be done, or going on.
+
+    Raises:
+        Unknown: instead of an error that leaves that open.
+    """
+    try:
+        yield
+    except GymopsError as error:
+        if not error.unknown or error.exit_code == Unknown.exit_code:
+            raise
+        first = f"{error.hint}; then " if error.hint else ""
+        raise Unknown(f"{what}: {error.message}", hint=f"{first}{hint}") from error
+
+
+def left(site: Site, bucket: str, verb: str) -> Operation | None:
+    """What this verb began, and nobody saw the end of: the same command goes on with it, whatever was
+    released since.
+    """
+    objects, name = site.objects(bucket), site.deployment.name
+    last = Journal(objects, name, site.clock).latest()
+    if last is None or last.request.verb != verb:
+        return None
+    return last if not last.finished or unseen(last, working_on(objects, name)) else None
 
 
 def settled(site: Site) -> bool:

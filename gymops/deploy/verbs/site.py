@@ -11,7 +11,9 @@ from gymops.clock import Clock
 from gymops.deploy.build.transfer import Registry
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Ledger
+from gymops.deploy.release.lock import Lock, Owner
 from gymops.deploy.release.objects import Objects
+from gymops.deploy.release.trace import Trace
 from gymops.deploy.smoke import Answer
 from gymops.deploy.stack.port import Detail, Reader
 from gymops.deploy.stack.preview import Preview
@@ -198,8 +200,10 @@ class Functions(Protocol):
     def serve(self, function: str, alias: str, version: str) -> None:
         """Send all of an alias's requests to one version."""
 
-    def invoke(self, function: str, event: dict[str, Any], qualifier: str | None = None) -> Answer:
-        """Call a function, a version or an alias."""
+    def invoke(
+        self, function: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False
+    ) -> Answer:
+        """Call a function, a version or an alias; ``again``: once more where no answer came."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,8 @@ class Site:
     clock: Clock
     talk: Talk
     who: str
-    owner: Mapping[str, Any] = field(default_factory=dict)
+    locks: Path | None = None
+    """The folder for traces of the locks that are held from this machine."""
     _ledgers: dict[str, Ledger] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def ledger(self, bucket: str) -> Ledger:
@@ -249,6 +254,12 @@ class Site:
         if bucket not in self._ledgers:
             self._ledgers[bucket] = Ledger(self.objects(bucket), self.deployment.name)
         return self._ledgers[bucket]
+
+    def lock(self, bucket: str, owner: Owner) -> Lock:
+        """The environment's lock."""
+        name = self.deployment.name
+        trace = Trace(self.locks / name) if self.locks else None
+        return Lock(self.objects(bucket), name, owner, self.clock, trace=trace)
 
     def outputs(self, stack: str) -> Mapping[str, str]:
         """What a stack of the architecture gives; empty if it is not there."""

@@ -36,6 +36,8 @@ class Broken(GymopsError):
 class Fence:
     """A guard that is never lost."""
 
+    left: str | None = None
+
     def __init__(self, fence: int = 1) -> None:
         self.fence = fence
 

@@ -21,6 +21,7 @@ class Guard:
         self.fence = fence
         self.lost: LockLost | None = None
         self.told: list[str] = []
+        self.left: str | None = None
 
     def check(self) -> None:
         if self.lost:

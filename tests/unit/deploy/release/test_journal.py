@@ -184,6 +184,37 @@ def test_an_operation_is_given_up_by_its_id_and_never_gone_on_with(killed: Bench
         killed.journal.abandon(given_up.id, "again", Guard(2))
 
 
+def left_behind(bench: Bench, fence: int = 2) -> Guard:
+    """A lock whose former holder did not see the end of the last operation."""
+    guard = Guard(fence)
+    guard.left = bench.latest.id
+    return guard
+
+
+def test_what_ended_unseen_is_told_and_not_done_again(bench: Bench) -> None:
+    plan = Plan((bench.step("build", "b"),))
+    first = bench.go(plan)
+    assert bench.go(plan, guard=left_behind(bench)) == first
+    assert bench.names == ["build"]
+    other = replace(DEPLOY, artefact="sha256:2")
+    assert bench.go(plan, other, left_behind(bench)).number == 2
+    assert bench.go(plan, guard=Guard(2)).number == 3
+
+
+def test_what_failed_unseen_is_told_too(bench: Bench) -> None:
+    plan = Plan((bench.step("build", Failed("it failed")),))
+    for guard in Guard(1), left_behind:
+        with pytest.raises(GymopsError, match="it failed"):
+            bench.go(plan, guard=guard if isinstance(guard, Guard) else guard(bench))
+    assert bench.names == ["build"]
+
+
+def test_what_was_given_up_is_not_told_but_begun_anew(killed: Bench) -> None:
+    given_up = killed.journal.abandon(killed.latest.id, "mended by hand", Guard(2))
+    plan = Plan((killed.step("build"), killed.step("stack"), killed.step("shift")))
+    assert killed.go(plan, guard=left_behind(killed)).number == given_up.number + 1
+
+
 def test_whoever_was_overtaken_writes_no_more(bench: Bench) -> None:
     newer: list[Operation] = []
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gymops.aws.session import AwsError
 from gymops.deploy.release.lock import Held, Lock, Owner
-from gymops.errors import LockHeld, LockLost
+from gymops.deploy.release.trace import Trace
+from gymops.errors import GymopsError, LockHeld, LockLost, Unknown
 from tests.unit.clocks import START, FakeClock
 from tests.unit.deploy.release.doubles import Recording
 
@@ -113,6 +116,63 @@ def test_it_is_taken_over_when_its_time_is_over_and_the_stack_at_rest(bench: Ben
         bench.bob.take(settled)
     assert bench.bob.take(settled).fence == 2
     assert bench.record["owner"]["user"] == "bob"
+
+
+def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_at_once(
+    bench: Bench, tmp_path: Path
+) -> None:
+    here = [
+        Lock(bench.objects, "prod", who, bench.clock, trace=Trace(tmp_path / "prod")) for who in (ANN, BOB)
+    ]
+    held = here[0].take(at_rest)
+    with pytest.raises(LockHeld, match="it can be taken over in 62 s"):
+        here[1].take(at_rest)
+    bench.objects.before = no_answer
+    held.release()
+    bench.objects.before = lambda _: None
+    with pytest.raises(LockHeld, match="its process is gone, but its stack is still moving"):
+        here[1].take(moving)
+    with pytest.raises(LockHeld, match="it can be taken over in 62 s"):
+        bench.bob.take(at_rest)  # from another machine
+    assert here[1].take(at_rest).fence == 2
+
+
+def test_so_is_one_that_was_taken_although_no_answer_came(bench: Bench, tmp_path: Path) -> None:
+    ann = Lock(bench.objects, "prod", ANN, bench.clock, trace=Trace(tmp_path / "prod"))
+    bench.objects.after = no_answer
+    with pytest.raises(AwsError):
+        ann.take(at_rest)
+    bench.objects.after = lambda _: None
+    assert bench.record["fence"] == 1
+    assert ann.take(at_rest).fence == 2
+
+
+def no_answer(_: str) -> None:
+    raise AwsError("no answer", reason="Unreachable", unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (None, None), (GymopsError("a step failed"), None), (Unknown("no answer"), "op-1"),
+        (KeyboardInterrupt(), "op-1"), (LockHeld("another"), None),
+    ],
+)  # fmt: skip
+def test_the_next_holder_hears_of_an_operation_whose_end_was_not_seen(
+    bench: Bench, error: BaseException | None, left: str | None
+) -> None:
+    with suppress(GymopsError, KeyboardInterrupt), bench.ann.take(at_rest) as held:
+        assert held.left is None
+        held.working_on("op-1")
+        if error:
+            raise error
+    assert bench.bob.holder() is None
+    with bench.bob.take(at_rest) as held:
+        assert held.left == left
+    with bench.bob.take(at_rest) as held:  # who did nothing about it passes it on
+        assert held.left == left
+        held.working_on("op-2")
+    assert bench.bob.take(at_rest).left is None
 
 
 def test_patience_waits_for_it(bench: Bench) -> None:
