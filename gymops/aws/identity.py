@@ -19,6 +19,8 @@ class Caller:
     arn: str
     expires: datetime | None
     """When a session's credentials end, if that can be known; long-lived ones do not."""
+    temporary: bool
+    """They are a session's."""
     renewed: bool
     """botocore fetches new ones by itself."""
 
@@ -49,7 +51,8 @@ class Identity:
             str(found["Account"]),
             str(found["Arn"]),
             ends.astimezone(UTC) if isinstance(ends, datetime) else None,
-            renewed=getattr(credentials, "refresh_needed", None) is not None,
+            temporary=bool(getattr(credentials, "token", None)),
+            renewed=hasattr(credentials, "refresh_needed") and getattr(credentials, "method", "") != "env",
         )
 
     def now(self) -> datetime:

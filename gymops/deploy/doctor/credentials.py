@@ -29,7 +29,9 @@ def credentials(patient: Patient) -> Iterator[Finding]:
             f"change `profile` or `account` in {section}",
         )
     else:
-        yield ok(f"{caller.arn}, account {caller.account}")
+        blind = caller.temporary and caller.expires is None
+        until = "; a session, and nobody says until when" if blind else ""
+        yield ok(f"{caller.arn}, account {caller.account}{until}")
     if deployment.local:
         return
     if caller.root:

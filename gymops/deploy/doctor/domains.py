@@ -20,11 +20,7 @@ _LOCAL = "on the local AWS no name leads anywhere"
 
 
 def zones(patient: Patient, made: Sequence[Made]) -> Iterator[Finding]:
-    """Each name's zone is there, holds the name, and is the one that the zone above names.
-
-    Raises:
-        AwsError: Route 53 cannot be asked at all.
-    """
+    """Each name's zone is there, holds the name, and is the one that the zone above names."""
     if patient.deployment.local:
         yield skipped(_LOCAL)
         return
@@ -33,7 +29,11 @@ def zones(patient: Patient, made: Sequence[Made]) -> Iterator[Finding]:
         yield ok("the templates have no domain")
     seen = dict[str, Zone | None]()
     for domain, identifier in wanted.items():
-        zone = patient.domains.zone(identifier) if identifier else patient.domains.zone_of(domain)
+        try:
+            zone = patient.domains.zone(identifier) if identifier else patient.domains.zone_of(domain)
+        except GymopsError as error:
+            yield untold(f"{domain}: {error.message}", fix(error))
+            continue
         if zone is None and identifier:
             yield failed(
                 f"{domain}: there is no hosted zone {identifier} in this account",
@@ -96,7 +96,7 @@ def aliases(patient: Patient, made: Sequence[Made]) -> Iterator[Finding]:
     """No other distribution answers to a name: CloudFront gives each to one only.
 
     Raises:
-        AwsError: CloudFront cannot be asked.
+        AwsError: CloudFront does not tell its distributions.
     """
     if patient.deployment.local:
         yield skipped(_LOCAL)
@@ -120,7 +120,13 @@ def aliases(patient: Patient, made: Sequence[Made]) -> Iterator[Finding]:
         if ours is None:
             blind.append(alias)
             continue
-        for holder in patient.domains.conflicts(ours, alias):
+        try:
+            others = patient.domains.conflicts(ours, alias)
+        except GymopsError as error:
+            taken = True
+            yield untold(f"{alias}: who else holds it: {error.message}", fix(error))
+            continue
+        for holder in others:
             if holder.distribution == ours or any(
                 holder.distribution == held.distribution for held in present
             ):

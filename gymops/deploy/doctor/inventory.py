@@ -71,4 +71,5 @@ def _text(value: Any) -> str:
 
 def texts(value: Any) -> list[str]:
     """The texts of a list that are known."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    found = value if isinstance(value, list) else []
+    return [one for one in found if isinstance(one, str) and not isinstance(one, FromStack)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gymops.deploy.doctor.findings import Finding, failed, ok, warning
 from gymops.deploy.doctor.port import Patient
 from gymops.deploy.stack.stacks import look
-from gymops.deploy.stack.status import Action
+from gymops.deploy.stack.status import Action, Decision
 
 _DOES = {
     Action.WAIT: "waits for it",
@@ -24,21 +24,19 @@ def stacks(patient: Patient) -> Iterator[Finding]:
     Raises:
         AwsError: CloudFormation does not answer.
     """
-    deployment, steady = patient.deployment, list[str]()
-    there = False
+    deployment = patient.deployment
+    found = dict[str, Decision]()
     for one in deployment.stacks():
         name = deployment.stack_name(one)
         stack, decision = look(patient.reader(deployment.region_of(one)), name)
-        there = there or stack is not None
+        if stack is not None:
+            found[name] = decision
+    for name, decision in found.items():
+        what = f"{name} is {decision.status}: {decision.why}"
         if decision.action is Action.REFUSE:
-            yield failed(f"{name} is {decision.status}: {decision.why}", _RUNBOOK)
+            yield failed(what, _RUNBOOK)
         elif decision.action in _DOES:
-            yield warning(
-                f"{name} is {decision.status}: {decision.why}; a deploy {_DOES[decision.action]}", _RUNBOOK
-            )
-        elif stack is not None:
-            steady.append(name)
-    if steady:
-        yield ok(f"at rest: {', '.join(steady)}")
-    if not there:
-        yield ok("there are none yet")
+            yield warning(f"{what}; a deploy {_DOES[decision.action]}", _RUNBOOK)
+    steady = [name for name, one in found.items() if one.action in {Action.CREATE, Action.UPDATE}]
+    if steady or not found:
+        yield ok(f"at rest: {', '.join(steady)}" if steady else "there are none yet")

@@ -63,13 +63,31 @@ def test_who_calls_and_what_time_aws_says_it_is(stub: Any) -> None:
         "sts", "get_caller_identity", {"Account": "1", "Arn": "arn:aws:iam::123456789012:root", "UserId": "1"}
     )
     found = Identity(ACCOUNT).caller()
-    assert (found.account, found.root, found.expires, found.renewed) == ("1", True, None, False)
+    assert (found.account, found.root, found.expires, found.temporary) == ("1", True, None, False)
+    assert not found.renewed
     head = {"HTTPHeaders": {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}}
     stub("sts", "get_caller_identity", {"Account": "1", "ResponseMetadata": head})
     assert Identity(ACCOUNT).now() == datetime(2026, 11, 21, 12, tzinfo=UTC)
     stub("sts", "get_caller_identity", "ExpiredToken")
     with pytest.raises(AwsError, match="credentials: because"):
         Identity(ACCOUNT).caller()
+
+
+@pytest.mark.parametrize("ends", ["", "2126-11-21T13:00:00Z"])
+def test_a_session_out_of_the_environment_ends_and_is_not_renewed(
+    monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "testing")
+    if ends:
+        monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends)
+    boto = boto3.session.Session().client("sts", region_name="us-east-1")
+    monkeypatch.setattr(Account, "client", lambda *_, **__: boto)
+    with Stubber(boto) as stubber:
+        stubber.add_response("get_caller_identity", {"Account": "1", "Arn": "arn:aws:iam::1:user/mara"})
+        found = Identity(ACCOUNT).caller()
+    assert (found.temporary, found.renewed) == (True, False)
+    assert found.expires == (datetime(2126, 11, 21, 13, tzinfo=UTC) if ends else None)
 
 
 def test_a_clock_that_is_wrong_is_told_by_the_refusal_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,8 @@ class _Answers:
         return object.__getattribute__(self, name)
 
     def caller(self) -> Caller:
-        return Caller(self.world.number, self.world.arn, self.world.expires, renewed=False)
+        world = self.world
+        return Caller(world.number, world.arn, world.expires, temporary=True, renewed=False)
 
     def now(self) -> datetime:
         return (self.world.clock.now() + self.world.off).replace(microsecond=0)
