@@ -138,13 +138,13 @@ class Static:
         tree = self._tree(self._digest)
         there = self._bucket().look({file.path: file.size for file in tree.manifest.files})
         new = [file for file in tree.manifest.files if file.path not in there]
-        other = [file for file in _differing(tree.manifest, there) if file.path in there]
+        other = [file for file in _differing(tree.manifest.files, there) if file.path in there]
         self._bucket().put([file for file in new if file.immutable], tree.read)
-        for file in other:
-            if file.immutable:
-                self._site.talk.say(
-                    f"{file.path} is called by its content, and holds another: who has it keeps the old one"
-                )
+        again = [file.path for file in other if file.immutable]
+        for path in again:
+            self._site.talk.say(
+                f"{path} is called by its content, and holds another: who has it keeps the old one"
+            )
         kept = len(tree.manifest.files) - len(new) - len(other)
         self._site.talk.say(f"static files: {len(new)} new, {len(other)} changed, {kept} as they were")
         return {
@@ -152,6 +152,7 @@ class Static:
             "uploaded": len(new) + len(other),
             "unchanged": kept,
             "forget": invalidations(file.path for file in other),
+            "again": again,
         }
 
     def _pages(self, context: Context) -> dict[str, Any]:
@@ -162,8 +163,11 @@ class Static:
         """
         if done := context.results.get("pages-first"):
             return dict(done)
-        self._change(self._digest)
         ahead = context.results.get("static") or context.results["static-first"]
+        tree = self._tree(self._digest)
+        self._change(
+            tree, [one for one in tree.manifest.files if not one.immutable or one.path in ahead["again"]]
+        )
         forget: list[str] = ahead["forget"]
         warnings = self._forget(forget, context.token)
         cleared = bool(not warnings and self._app.outputs().get(DISTRIBUTION))
@@ -179,14 +183,13 @@ class Static:
         if "traffic" not in context.results or before is None:
             return  # no page was touched, or there was nothing before
         if digest := before().artefact.static:
-            self._change(digest)
+            self._change(tree := self._tree(digest), tree.manifest.files)
             self._site.talk.say("the pages are those of the release before")
             self._forget(context.results["static"]["forget"], context.token)
 
-    def _change(self, digest: str) -> None:
-        tree, bucket = self._tree(digest), self._bucket()
-        there = bucket.look({file.path: file.size for file in tree.manifest.files})
-        differing = _differing(tree.manifest, there)
+    def _change(self, tree: _Tree, files: Sequence[StaticFile]) -> None:
+        bucket = self._bucket()
+        differing = _differing(files, bucket.look({file.path: file.size for file in files}))
         bucket.put([file for file in differing if not file.entry], tree.read)
         bucket.put([file for file in differing if file.entry], tree.read)
 
@@ -257,7 +260,7 @@ def recorded(results: Mapping[str, Any]) -> dict[str, Any] | None:
     if not ahead:
         return None
     pages = results.get("pages") or results.get("pages-first") or {"invalidated": 0, "warning": None}
-    return {**{name: value for name, value in ahead.items() if name != "forget"}, **pages}
+    return {**{name: ahead[name] for name in ("files", "uploaded", "unchanged")}, **pages}
 
 
 def lasting(digest: str, releases: Sequence[Release]) -> tuple[Collection[str], Collection[str]]:
@@ -270,7 +273,7 @@ def lasting(digest: str, releases: Sequence[Release]) -> tuple[Collection[str], 
     return keep, {static for _, static in had[-3 * KEPT :] if static} - keep
 
 
-def _differing(manifest: Manifest, there: Mapping[str, Any]) -> list[StaticFile]:
+def _differing(files: Sequence[StaticFile], there: Mapping[str, Any]) -> list[StaticFile]:
     """What is not there, or is there with other content, another type, or another time to be kept."""
 
     def same(file: StaticFile) -> bool:
@@ -281,4 +284,4 @@ def _differing(manifest: Manifest, there: Mapping[str, Any]) -> list[StaticFile]
             file.cache,
         )
 
-    return [file for file in manifest.files if not same(file)]
+    return [file for file in files if not same(file)]
