@@ -141,7 +141,7 @@ class World:
         return {
             f"{self.deployment.app}-base": {
                 "ReleaseBucketName": f"releases-{self.name}",
-                "RepositoryUri": f"{ACCOUNTS[self.name]}.dkr.ecr.us-west-1.amazonaws.com/gym-app",
+                "RepositoryUri": f"{ACCOUNTS.get(self.name, '111111111111')}.dkr.ecr.us-west-1.amazonaws.com/gym-app",
             },
             f"{prefix}-certificate": {
                 "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
