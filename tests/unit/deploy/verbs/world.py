@@ -138,10 +138,11 @@ class World:
 
     def outputs(self, name: str) -> dict[str, str]:
         prefix = self.deployment.prefix
+        account = ACCOUNTS.get(self.name, "111111111111")
         return {
             f"{self.deployment.app}-base": {
                 "ReleaseBucketName": f"releases-{self.name}",
-                "RepositoryUri": f"{ACCOUNTS.get(self.name, '111111111111')}.dkr.ecr.us-west-1.amazonaws.com/gym-app",
+                "RepositoryUri": f"{account}.dkr.ecr.us-west-1.amazonaws.com/gym-app",
             },
             f"{prefix}-certificate": {
                 "CertificateArn": f"arn:aws:acm:us-east-1:123456789012:certificate/{uuid.UUID(int=1)}"
