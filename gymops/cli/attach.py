@@ -16,8 +16,8 @@ Examples:
   gymops attach prod --abandon op-00000007-1f2e3d4c
 
 \b
-Exit codes: as of the operation that is followed (0, 1, 5, 6); 0 nothing is unfinished, or it was given up;
-4 it cannot be given up now; 7 somebody is at it; 8 Ctrl-C, or unfinished and nobody works on it."""
+Exit codes: as of the operation that is followed (0, 1, 2, 4, 5, 6, 130); 0 nothing is unfinished, or it was
+given up; 4 it cannot be given up now; 7 somebody is at it; 8 Ctrl-C, or unfinished and nobody works on it."""
 
 
 @click.command("attach", epilog=_EPILOG)

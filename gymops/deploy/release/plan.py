@@ -35,6 +35,8 @@ class Request:
     """What makes it this request and no other; no secrets, see ``records.shown``."""
     artefact: str | None = None
     """A digest, where it is known when the operation begins."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """What its record will say however it ends; no part of what makes it this request."""
 
     @property
     def digest(self) -> str:

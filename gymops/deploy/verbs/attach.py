@@ -8,11 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from gymops.clock import ticks
 from gymops.deploy.release.journal import Journal
-from gymops.deploy.release.ledger import Ledger, Release, ReleasedArtefact, Source
+from gymops.deploy.release.ledger import Ledger, Release
 from gymops.deploy.release.lock import Owner, held_by
 from gymops.deploy.release.objects import Objects
 from gymops.deploy.release.operation import Operation, State
@@ -20,9 +19,11 @@ from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import StepFailed, StepRollbackFailed, StepRolledBack
 from gymops.deploy.stack.errors import StackFailed
 from gymops.deploy.stack.waiting import drain
+from gymops.deploy.verbs import recording
+from gymops.deploy.verbs.failures import Declined
 from gymops.deploy.verbs.run import settled
 from gymops.deploy.verbs.site import Site
-from gymops.errors import Detached, GateRefused, GymopsError
+from gymops.errors import ConfigError, Detached, GateRefused, GymopsError
 
 _SECONDS = 6 * 3600.0
 _INTERVAL = 2.0
@@ -31,6 +32,8 @@ _ENDED: dict[Outcome, type[StepFailed]] = {
     Outcome.ROLLED_BACK: StepRolledBack,
     Outcome.ROLLBACK_FAILED: StepRollbackFailed,
 }
+_FAILED: dict[int, type[GymopsError]] = {one.exit_code: one for one in (ConfigError, GateRefused, Declined)}
+"""What failed, and nothing was to be undone: by the exit code of the step that did."""
 
 
 def attach(site: Site, *, interval: float = _INTERVAL) -> Operation | None:
@@ -38,6 +41,7 @@ def attach(site: Site, *, interval: float = _INTERVAL) -> Operation | None:
 
     Raises:
         StepFailed, StepRolledBack, StepRollbackFailed: it ended so.
+        ConfigError, GateRefused, Declined: a step of it did, and nothing was to be undone.
         Detached: Ctrl-C, or nobody works on it any more; the hint says which command goes on with it.
         StackFailed, Unknown: of a stack that moves and belongs to no operation.
     """
@@ -80,7 +84,7 @@ def abandon(site: Site, operation: str, owner: Owner) -> Release:
         last = journal.latest()
         if last is None or last.id != operation or last.outcome is not Outcome.ABANDONED:
             last = journal.abandon(operation, f"given up by {site.who}", held)
-        return ledger.append(_release(last, ledger))
+        return ledger.append(recording.given_up(last))
 
 
 def _follow(site: Site, objects: Objects, interval: float) -> Operation | None:
@@ -143,7 +147,8 @@ def _ended(operation: Operation) -> Operation:
         return operation
     outcome = operation.outcome or Outcome.FAILED
     failure = operation.failure
-    raise _ENDED.get(outcome, StepFailed)(
+    refused = _FAILED.get(failure.exit_code) if failure and outcome is Outcome.FAILED else None
+    raise (refused or _ENDED.get(outcome, StepFailed))(
         f"{operation.request.verb} {operation.environment} ({operation.id}) {outcome.replace('_', ' ')}:"
         f" {operation.why or 'it does not say why'}",
         hint=failure.hint if failure else f"gymops status {operation.environment}",
@@ -158,45 +163,4 @@ def _left(operation: Operation) -> GymopsError:
         " and nobody works on it",
         hint=f"{operation.request.command} goes on with it;"
         f" gymops attach {operation.environment} --abandon {operation.id} gives it up",
-    )
-
-
-def _release(operation: Operation, ledger: Ledger) -> Release:
-    """What is known of what was given up: its requests' digests, and what its steps found."""
-    request, results = operation.request, operation.results
-    schema, asked = results.get("schema") or {}, request.parameters
-    step = operation.current
-    release = Release(
-        environment=operation.environment,
-        operation=operation.id,
-        verb=request.verb,
-        outcome=Outcome.ABANDONED,
-        who=request.who,
-        artefact=ReleasedArtefact(request.artefact or "", "", ""),
-        template=str(asked.get("template", "")),
-        parameters={},
-        withheld=(),
-        started=operation.started,
-        ended=operation.ended or operation.started,
-        why=f"{operation.why}{f' at the step {step.name}' if step else ''}",
-        schema_before=schema.get("before"),
-        schema_after=schema.get("after"),
-        accepts=schema.get("accepts"),
-        change_set=(results.get("stack") or {}).get("change_set"),
-        smoke=tuple(results.get("smoke") or ()),
-        durations=operation.durations,
-        version=results.get("version"),
-    )
-    if request.verb != "rollback" or not isinstance(asked.get("release"), int):
-        return release
-    was = ledger.get(asked["release"])  # what it was to return to is written down
-    return replace(
-        release,
-        artefact=was.artefact,
-        template=was.template,
-        parameters=was.parameters,
-        withheld=was.withheld,
-        commit=was.commit,
-        dirty=was.dirty,
-        source=Source(was.environment, was.number),
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
-from gymops.deploy.release.ledger import Release, Source
+from gymops.deploy.release.ledger import Release, ReleasedArtefact
 from gymops.deploy.release.operation import Operation
-from gymops.deploy.release.plan import Context
+from gymops.deploy.release.plan import Context, Outcome
 from gymops.deploy.release.records import shown
 from gymops.deploy.template import Template
 from gymops.deploy.verbs import static
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import Wanted
+from gymops.store.records import plain, read
 
 
 def release(
@@ -27,7 +28,6 @@ def release(
     results = context.results
     schema = results.get("schema") or {}
     recorded, withheld = given(site, wanted, parameters)
-    source: Source | None = facts.get("source")
     return Release(
         environment=site.deployment.name,
         operation=context.operation,
@@ -41,22 +41,64 @@ def release(
         started=operation.started,
         ended=site.clock.now(),
         why=context.failure.message if context.failure else None,
-        approved_by=facts.get("approved_by"),
-        commit=facts.get("commit"),
-        dirty=bool(facts.get("dirty")),
         schema_before=schema.get("before") or facts.get("schema_now"),
         schema_after=schema.get("after") or facts.get("schema_now"),
         accepts=schema.get("accepts") or facts.get("accepts"),
         waiting=tuple(schema.get("waiting") or facts.get("waiting") or ()),
         change_set=(results.get("stack") or {}).get("change_set"),
-        test=facts.get("test"),
         smoke=tuple(results.get("smoke") or ()),
         durations=operation.durations,
-        source=source,
-        break_glass=facts.get("break_glass"),
         version=results.get("version"),
         static=static.recorded(results),
+        **_told(facts),
     )
+
+
+def known(
+    site: Site, wanted: Wanted, parameters: Mapping[str, str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the record will say however the operation ends, as JSON has it."""
+    recorded, withheld = given(site, wanted, parameters)
+    artefact, template = wanted.artefact, wanted.template_digest
+    told = {"artefact": artefact, "template": template, "parameters": recorded, "withheld": withheld}
+    found: dict[str, Any] = plain({**told, **_told(facts)})
+    return found
+
+
+def given_up(operation: Operation) -> Release:
+    """The record of an operation that is given up: what was known when it began, and what its steps found."""
+    request, results = operation.request, operation.results
+    schema, step = results.get("schema") or {}, operation.current
+    kinds = get_type_hints(Release)
+    known: dict[str, Any] = {
+        "artefact": ReleasedArtefact("", "", ""), "template": "", "parameters": {}, "withheld": (),
+    }  # fmt: skip
+    known |= {name: read(kinds[name], value) for name, value in request.known.items()}
+    return Release(
+        environment=operation.environment,
+        operation=operation.id,
+        verb=request.verb,
+        outcome=Outcome.ABANDONED,
+        who=request.who,
+        started=operation.started,
+        ended=operation.ended or operation.started,
+        why=f"{operation.why}{f' at the step {step.name}' if step else ''}",
+        schema_before=schema.get("before"),
+        schema_after=schema.get("after"),
+        accepts=schema.get("accepts"),
+        change_set=(results.get("stack") or {}).get("change_set"),
+        smoke=tuple(results.get("smoke") or ()),
+        durations=operation.durations,
+        version=results.get("version"),
+        static=static.recorded(results),
+        **known,
+    )
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What whoever asked for the release told about it."""
+    names = ("approved_by", "commit", "test", "source", "break_glass")
+    return {name: facts.get(name) for name in names} | {"dirty": bool(facts.get("dirty"))}
 
 
 def given(

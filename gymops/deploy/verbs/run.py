@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dataclasses import replace
+
 from gymops.deploy.release.journal import Journal, unseen
 from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.lock import Owner, working_on
@@ -79,7 +81,7 @@ def carry(site: Site, bucket: str, request: Request, plan: Plan, steps: Steps, o
         doubtful(f"{request.verb} {name} may have begun", f"again: {request.command}"),
         site.lock(bucket, owner).take(lambda: settled(site)) as held,
     ):
-        entry = Journal(objects, name, site.clock).begin(request, plan, held)
+        entry = Journal(objects, name, site.clock).begin(replace(request, known=steps.known()), plan, held)
         steps.operation = lambda: entry.operation
         done = carry_out(entry, plan, site.clock, lambda operation: tell(site, operation))
     number = done.results.get("record")

@@ -219,6 +219,10 @@ class Steps:
             images.label(self._site, release.artefact.uri)
         return release.number
 
+    def known(self) -> dict[str, Any]:
+        """What the record will say however the release ends."""
+        return recording.known(self._site, self._wanted, self._given(), self._facts)
+
     def _given(self) -> dict[str, str]:
         """What the application's template is given, over the environment's parameters."""
         return {**self._app.found(self._deployment.architecture.stack("app")), **self._wanted.parameters}

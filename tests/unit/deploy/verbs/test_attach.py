@@ -18,9 +18,11 @@ from gymops.deploy.release.run import StepFailed, StepRollbackFailed, StepRolled
 from gymops.deploy.stack.errors import RolledBack
 from gymops.deploy.verbs.attach import abandon, attach
 from gymops.deploy.verbs.deploy import deploy
+from gymops.deploy.verbs.failures import Declined
+from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.deploy.verbs.site import Site
-from gymops.errors import Detached, GateRefused, GymopsError, LockHeld
+from gymops.errors import ConfigError, Detached, GateRefused, GymopsError, LockHeld
 from tests.unit.clocks import FakeClock
 from tests.unit.deploy.verbs.world import World, built
 
@@ -75,8 +77,9 @@ def begun(world: World) -> tuple[Held, Entry]:
     return held, journal(world).begin(request, PLAN, held)
 
 
-def step(entry: Entry, name: str, state: State, failure: Failure | None = None) -> None:
+def step(entry: Entry, name: str, state: State, failure: Failure | None = None) -> Entry:
     entry.write(entry.operation.with_step(name, state=state, attempt=1, failure=failure))
+    return entry
 
 
 def end(entry: Entry, held: Held, outcome: Outcome, why: str | None = None) -> None:
@@ -241,6 +244,45 @@ def test_a_rollback_given_up_says_what_it_was_to_return_to(world: World, tmp_pat
     gone = abandon(world.site(), left.id, OLU)
     assert gone.source
     assert (gone.source.number, gone.content) == (1, first.content)
+
+
+def test_a_release_given_up_is_recorded_as_it_would_have_been(world: World, tmp_path: Path) -> None:
+    left = half(world, tmp_path, "two")
+    gone = abandon(world.site(), left.id, OLU)
+    done = release(world, tmp_path, "two")
+    assert gone.artefact == done.artefact
+    assert gone.artefact.uri.startswith("s3://releases-staging/artefacts/")
+    assert (gone.content, gone.withheld) == (done.content, done.withheld)
+    assert gone.parameters["Environment"] == "staging"
+    assert (gone.commit, gone.dirty, gone.test) == ("c0ffee", False, None)
+
+
+def test_a_promotion_given_up_says_where_it_came_from(world: World, tmp_path: Path) -> None:
+    prod = World("prod", clock=world.clock)
+    prod.dies_at = (5, False)
+    with suppress(Detached):
+        promote(world.site(), prod.site(), OLU, token="t", approved_by="olu")
+    left = Journal(prod.store, "prod", prod.clock).unfinished()
+    assert left
+    prod.dies_at = None
+    gone = abandon(prod.site(), left.id, OLU)
+    assert gone.source
+    assert (gone.source.environment, gone.source.number, gone.approved_by) == ("staging", 1, "olu")
+    assert gone.artefact.uri.startswith("s3://releases-prod/artefacts/")
+
+
+@pytest.mark.parametrize(("code", "kind"), [(2, ConfigError), (4, GateRefused), (130, Declined)])
+def test_what_was_refused_or_declined_ends_so_here_too(
+    world: World, code: int, kind: type[GymopsError]
+) -> None:
+    held, entry = begun(world)
+    failure = Failure("stack", "refused", "Database would be replaced", "gymops diff staging", code)
+    acts(
+        world, lambda: end(step(entry, "stack", State.FAILED, failure), held, Outcome.FAILED, failure.message)
+    )
+    with pytest.raises(kind, match="Database would be replaced") as ended:
+        attach(world.site())
+    assert (ended.value.exit_code, ended.value.hint) == (code, "gymops diff staging")
 
 
 @pytest.mark.parametrize("case", ["held", "moving", "other", "nothing", "never"])
