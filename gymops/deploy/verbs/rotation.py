@@ -14,8 +14,7 @@ and a rotation function do the same by themselves; they are begun, and waited fo
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -23,7 +22,7 @@ from gymops.clock import ticks
 from gymops.deploy import smoke
 from gymops.deploy.release.lock import Held, Owner
 from gymops.deploy.verbs.app import App
-from gymops.deploy.verbs.run import settled
+from gymops.deploy.verbs.run import doubtful, settled
 from gymops.deploy.verbs.secrets import OURS, Keeper, Known, Way
 from gymops.deploy.verbs.site import Site
 from gymops.errors import GateRefused, GymopsError, Unknown
@@ -69,7 +68,8 @@ def change(
     if bucket is None or "FunctionAlias" not in site.outputs("app"):
         raise GateRefused(f"nothing was released to {environment}", hint=f"gymops deploy {environment}")
     lock = site.lock(bucket, owner)
-    with _telling(site), lock.take(lambda: settled(site)) as held:
+    again = f"the same command goes on; gymops secrets list {environment}"
+    with doubtful("it is not known how far it is", again), lock.take(lambda: settled(site)) as held:
         app = _Asked(site, App(site, bucket), held)
         if problem := app.problem():
             raise GateRefused(
@@ -218,17 +218,3 @@ class _Asked:
         self.site.talk.say(f"{why} ({seconds + _SLACK:.0f} s)")
         for _ in ticks(self.site.clock, timeout=seconds + _SLACK, interval=_INTERVAL):
             self.held.check()
-
-
-@contextmanager
-def _telling(site: Site) -> Iterator[None]:
-    """What nobody knows is no failure."""
-    try:
-        yield
-    except GymopsError as error:
-        if error.unknown and error.exit_code != Unknown.exit_code:
-            raise Unknown(
-                f"it is not known how far it is: {error.message}",
-                hint=f"the same command goes on; gymops secrets list {site.deployment.name}",
-            ) from error
-        raise
