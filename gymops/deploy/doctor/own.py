@@ -46,6 +46,12 @@ TASKS: frozenset[str] = frozenset({"ecs:DescribeTasks", "ecs:ListTasks"})
 DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "s3:ListBucketVersions"})
 """What destroy looks into before it deletes."""
 
+RESTORE: frozenset[str] = frozenset({
+    "rds:DeleteDBInstance", "rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances",
+    "rds:ModifyDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime",
+})  # fmt: skip
+"""What bringing a database back does; no deploy needs it, and CloudFormation's own list has most of it."""
+
 DOCTOR: frozenset[str] = frozenset({
     "acm:DescribeCertificate", "acm:ListCertificates", "cloudformation:DescribeStacks",
     "cloudfront:ListConflictingAliases", "cloudfront:ListDistributions", "ec2:DescribeAddresses",

@@ -23,7 +23,7 @@ ACTIONS = {
 }  # fmt: skip
 """The calls whose action is called otherwise."""
 PREFIXES = {"service-quotas": "servicequotas"}
-LISTED = own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.DOCTOR | own.RUNTIME
+LISTED = own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.RESTORE | own.DOCTOR | own.RUNTIME
 
 
 def calls(file: Path) -> Iterator[str]:
@@ -31,7 +31,7 @@ def calls(file: Path) -> Iterator[str]:
     text = file.read_text(encoding="utf-8")
     services = set(re.findall(r'client\(\s*"([a-z0-9-]+)"', text))
     services |= set(re.findall(r'"\),\s*"([a-z0-9]+)",', text))  # as the table of quotas has them
-    if file.name in {"s3.py", "bucket.py"}:
+    if file.name in {"s3.py", "bucket.py", "blobs.py"}:
         services.add("s3")  # its client is given
     nodes = list(ast.walk(ast.parse(text)))
     names = {one.attr for one in nodes if isinstance(one, ast.Attribute)}
