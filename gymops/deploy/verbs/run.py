@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
 from dataclasses import replace
 
 from gymops.deploy.release.journal import Journal, unseen
