@@ -47,10 +47,14 @@ DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "
 """What destroy looks into before it deletes."""
 
 RESTORE: frozenset[str] = frozenset({
+    "backup:DescribeBackupJob", "backup:DescribeBackupVault", "backup:DescribeCopyJob",
+    "backup:ListRestoreJobs", "backup:ListTags", "backup:PutRestoreValidationResult",
+    "backup:StartBackupJob", "backup:StartCopyJob", "s3:AbortMultipartUpload",
+    "s3:ListBucketMultipartUploads",
     "rds:DeleteDBInstance", "rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances",
     "rds:ModifyDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime",
 })  # fmt: skip
-"""What bringing a database back does; no deploy needs it, and CloudFormation's own list has most of it."""
+"""What backing a database up and bringing it back does; no deploy needs it."""
 
 DOCTOR: frozenset[str] = frozenset({
     "acm:DescribeCertificate", "acm:ListCertificates", "cloudformation:DescribeStacks",

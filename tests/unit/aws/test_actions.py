@@ -17,6 +17,9 @@ FOLDER = Path(__file__).parents[3] / "gymops" / "aws"
 ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket", "s3:HeadObject": "s3:GetObject",
     "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:CreateMultipartUpload": "s3:PutObject", "s3:UploadPart": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "s3:ListObjectVersions": "s3:ListBucketVersions", "s3:ListBuckets": "s3:ListAllMyBuckets",
     "lambda:Invoke": "lambda:InvokeFunction", "servicequotas:GetAwsDefaultServiceQuota":
     "servicequotas:GetAWSDefaultServiceQuota",
