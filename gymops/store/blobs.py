@@ -57,10 +57,18 @@ class Blobs(Protocol):
         """Bytes; None if it is not there."""
         ...
 
+    def age(self, key: str) -> float | None:
+        """Seconds since it was written; None if it is not there."""
+        ...
+
     def keys(self, prefix: str) -> Sequence[str]:
         """The keys that begin so, in the order of their bytes."""
         ...
 
     def delete(self, key: str) -> None:
         """Delete it; what is not there is deleted already."""
+        ...
+
+    def sweep(self, seconds: float) -> None:
+        """Delete what killed writers left; where nobody can tell who lives, what is older than this."""
         ...

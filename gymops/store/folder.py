@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gymops.clock import Clock
 from gymops.errors import Exists
 from gymops.store.blobs import NoBlob, Sink, Stream
 from gymops.store.directory import durable, path_of, told
 
 _NEW = ".new-"
+_LOCKING = 10.0
+"""Seconds: no writer takes longer to lock what it has made."""
 
 
 class FolderBlobs:
-    """One file for each key. It is written beside its place, made durable, and then linked there; what a
-    killed writer left has a name that no key has, and goes with the next one's.
+    """One file for each key. It is written beside its place, made durable, and then linked there. What a
+    killed writer left has a name that no key has, and a lock that nobody holds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
+        self._clock = clock
 
     @contextmanager
     def write(self, key: str) -> Iterator[Sink]:
@@ -34,13 +39,14 @@ class FolderBlobs:
             new = Path(name)
             try:
                 with os.fdopen(descriptor, "wb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
-                try:
-                    os.link(new, path)
-                except FileExistsError:
-                    raise Exists(f"{key}: exists already") from None
+                    try:
+                        os.link(new, path)
+                    except FileExistsError:
+                        raise Exists(f"{key}: exists already") from None
             finally:
                 new.unlink(missing_ok=True)
             durable(path.parent)
@@ -60,6 +66,12 @@ class FolderBlobs:
             return path_of(self._folder, key).stat().st_size
         return None
 
+    def age(self, key: str) -> float | None:
+        with told(self._folder), suppress(FileNotFoundError):
+            written = path_of(self._folder, key).stat().st_mtime
+            return max(0.0, self._clock.now().timestamp() - written)
+        return None
+
     def keys(self, prefix: str) -> Sequence[str]:
         with told(self._folder):
             files = [
@@ -71,3 +83,12 @@ class FolderBlobs:
     def delete(self, key: str) -> None:
         with told(self._folder):
             path_of(self._folder, key).unlink(missing_ok=True)
+
+    def sweep(self, seconds: float) -> None:  # noqa: ARG002 - a lock tells who lives
+        with told(self._folder):
+            for left in self._folder.rglob(f"{_NEW}*"):
+                with suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
+                    old = self._clock.now().timestamp() - os.fstat(file.fileno()).st_mtime > _LOCKING
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if old:
+                        left.unlink()
