@@ -6,64 +6,21 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from gymops.aws.session import AwsError
 from gymops.deploy.release.journal import Journal, Unfinished
 from gymops.deploy.release.operation import Operation, State
 from gymops.deploy.release.plan import Context, Happened, Outcome, Plan, Request, Step
 from gymops.deploy.release.records import RecordError, SecretInRecord
-from gymops.deploy.release.run import StepRollbackFailed, StepRolledBack, carry_out
-from gymops.errors import ConfigError, Detached, GateRefused, GymopsError, LockLost, Unknown
-from tests.unit.clocks import START, FakeClock
-from tests.unit.deploy.release.doubles import DEPLOY, Guard, Recording, nonces
+from gymops.deploy.release.run import carry_out
+from gymops.errors import ConfigError, GateRefused, GymopsError, LockLost
+from tests.unit.clocks import START
+from tests.unit.deploy.release.bench import Bench, Failed
+from tests.unit.deploy.release.doubles import DEPLOY, Guard
 
 TOKEN = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")  # CloudFormation's, for change sets and requests
 KEY = "operations/prod/00000001.json"
-
-
-class Failed(GymopsError):
-    """A step fails."""
-
-
-class Bench:
-    """One environment's journal, and what its steps did."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.objects = Recording(self.clock)
-        self.journal = Journal(self.objects, "prod", self.clock, nonces())
-        self.did: list[Context] = []
-
-    def step(self, name: str, result: Any = None, **given: Any) -> Step:
-        def run(context: Context) -> Any:
-            self.did.append(context)
-            self.clock.sleep(1.5)
-            if isinstance(result, BaseException):
-                raise result
-            return result
-
-        return Step(name, run, **given)
-
-    def go(self, plan: Plan, request: Request = DEPLOY, guard: Guard | None = None) -> Operation:
-        return carry_out(self.journal.begin(request, plan, guard or Guard()), plan, self.clock)
-
-    @property
-    def names(self) -> list[str]:
-        return [context.step for context in self.did]
-
-    @property
-    def latest(self) -> Operation:
-        found = self.journal.latest()
-        assert found
-        return found
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
 
 
 def test_every_step_is_written_down_before_and_after_it(bench: Bench) -> None:
@@ -101,16 +58,6 @@ def test_the_next_command_begins_the_next_operation(bench: Bench) -> None:
     assert bench.journal.unfinished() is None
     assert bench.journal.get(2) != bench.journal.get(3)
     assert bench.journal.get(4) is None
-
-
-@pytest.fixture
-def killed(bench: Bench) -> Bench:
-    """Killed in the second of three steps."""
-    plan = Plan((bench.step("build", "b"), bench.step("stack", SystemExit()), bench.step("shift")))
-    with pytest.raises(SystemExit):
-        bench.go(plan)
-    bench.did.clear()
-    return bench
 
 
 def test_the_same_command_goes_on_where_it_was_killed(killed: Bench) -> None:
@@ -280,119 +227,6 @@ def test_others_are_told_what_the_lock_is_held_for(bench: Bench) -> None:
     guard = Guard()
     operation = bench.go(Plan((bench.step("build"),)), guard=guard)
     assert guard.told == [operation.id]
-
-
-def test_ctrl_c_detaches_and_leaves_everything_as_it_is(bench: Bench) -> None:
-    plan = Plan((bench.step("build"), bench.step("stack", KeyboardInterrupt())), (bench.step("undo"),))
-    with pytest.raises(Detached, match=r"detached from deploy prod \(op-.*\) at the step stack") as told:
-        bench.go(plan)
-    assert (told.value.exit_code, told.value.code) == (8, "detached")
-    assert told.value.hint == "gymops attach prod, or again: gymops deploy prod"
-    assert [step.state for step in bench.latest.steps] == [State.DONE, State.BEGUN]
-    assert not bench.latest.finished
-    assert bench.names == ["build", "stack"]
-
-
-@pytest.mark.parametrize(
-    ("error", "raised"),
-    [
-        (AwsError("the stack: expired", reason="ExpiredToken", unknown=True), Unknown),
-        (Unknown("nobody knows"), Unknown),
-        (Detached("let go"), Detached),
-    ],
-)
-def test_what_is_not_known_is_no_failure(bench: Bench, error: GymopsError, raised: type[Exception]) -> None:
-    plan = Plan((bench.step("stack", error),), (bench.step("undo"),))
-    with pytest.raises(raised) as told:
-        bench.go(plan)
-    assert isinstance(told.value, GymopsError)
-    assert told.value.exit_code == 8
-    assert error.message in told.value.message
-    assert bench.latest.steps[0].state is State.BEGUN
-    assert not bench.latest.finished
-    assert bench.names == ["stack"]
-
-
-def test_a_journal_that_cannot_be_written_is_no_failure_of_the_step(bench: Bench) -> None:
-    def away(_: str) -> None:
-        if bench.did:
-            raise AwsError("s3://releases: no answer", reason="Unreachable", unknown=True)
-
-    bench.objects.before = away
-    plan = Plan((bench.step("stack", "made"),), (bench.step("undo"),))
-    with pytest.raises(Unknown, match="may still be running"):
-        bench.go(plan)
-    bench.objects.before = lambda _: None
-    assert bench.latest.steps[0].state is State.BEGUN
-    assert bench.go(plan).outcome is Outcome.SUCCEEDED
-
-
-def test_a_failed_step_is_followed_by_the_recovery(bench: Bench) -> None:
-    error = Failed("the smoke test: 500", hint="gymops logs prod")
-    plan = Plan(
-        (bench.step("stack"), bench.step("smoke", error), bench.step("shift")),
-        (bench.step("alias-back"), bench.step("record")),
-    )
-    with pytest.raises(Failed) as told:
-        bench.go(plan)
-    assert told.value is error
-    assert bench.names == ["stack", "smoke", "alias-back", "record"]
-    assert bench.did[2].failure == bench.latest.failure
-    assert bench.latest.failure
-    assert (bench.latest.failure.message, bench.latest.failure.step) == ("the smoke test: 500", "smoke")
-    assert (bench.latest.outcome, bench.latest.why) == (Outcome.FAILED, "the smoke test: 500")
-
-
-class Back(Failed):
-    """The stack rolled itself back."""
-
-    exit_code = 5
-
-
-@pytest.mark.parametrize(
-    ("error", "recovery", "outcome", "code"),
-    [
-        (Failed("no"), ["done"], Outcome.FAILED, 1),
-        (Back("no"), ["done"], Outcome.ROLLED_BACK, 5),
-        (Failed("no"), [Outcome.ROLLED_BACK, "done"], Outcome.ROLLED_BACK, 5),
-        (Failed("no"), [Failed("worse"), "done"], Outcome.ROLLBACK_FAILED, 6),
-        (Back("no"), [Failed("worse"), Outcome.ROLLED_BACK], Outcome.ROLLBACK_FAILED, 6),
-        (GateRefused("no"), [], Outcome.FAILED, 4),
-    ],
-)  # fmt: skip
-def test_the_recovery_decides_the_outcome_and_the_exit_code(
-    bench: Bench, error: GymopsError, recovery: list[Any], outcome: Outcome, code: int
-) -> None:
-    steps = tuple(bench.step(f"r{n}", result) for n, result in enumerate(recovery))
-    with pytest.raises(GymopsError, match=r"^no$") as told:
-        bench.go(Plan((bench.step("stack", error),), steps))
-    assert told.value.exit_code == code
-    assert bench.latest.outcome is outcome
-    assert bench.names == ["stack", *(step.name for step in steps)]
-
-
-@pytest.mark.parametrize(
-    ("result", "kind"), [(Outcome.ROLLED_BACK, StepRolledBack), (Failed("x"), StepRollbackFailed)]
-)
-def test_a_recovery_that_was_killed_goes_on_and_still_tells_why(
-    bench: Bench, result: Any, kind: type[GymopsError]
-) -> None:
-    def plan(undo: Any) -> Plan:
-        return Plan((bench.step("stack", Failed("no", hint="look")),), (bench.step("undo", undo),))
-
-    with pytest.raises(SystemExit):
-        bench.go(plan(SystemExit()))
-    with pytest.raises(kind, match=r"^no$") as told:
-        bench.go(plan(result))
-    assert told.value.hint == "look"
-    assert bench.names == ["stack", "undo", "undo"]
-
-
-def test_a_bug_in_a_step_leaves_it_begun(bench: Bench) -> None:
-    with pytest.raises(ZeroDivisionError):
-        bench.go(Plan((bench.step("stack", ZeroDivisionError()),), (bench.step("undo"),)))
-    assert bench.latest.steps[0].state is State.BEGUN
-    assert bench.names == ["stack"]
 
 
 def test_what_json_has_no_form_for_is_no_result(bench: Bench) -> None:
