@@ -13,6 +13,8 @@ from typing import Any
 from gymops.errors import ConfigError
 
 FILE = "gymops.toml"
+_PAYLOADS = frozenset({"kind", "base", "python"})
+"""What [app] says of the payload, where it names no other app."""
 _EVENT_FIELDS = frozenset({"table", "event_id", "timestamp", "event_type", "payload", "schema_version"})
 
 
@@ -58,7 +60,7 @@ class App:
     """The application that is built and deployed, as [app] names it; paths in it start at ``source``."""
 
     packages: tuple[str, ...]
-    """Python packages (or modules) taken whole, with what they import of ``source``."""
+    """Python packages (or modules) taken whole, with what they import of ``source``; none: the payload's."""
     handler: str
     """``package.module.function``: what Lambda calls."""
     name: str = "app"
@@ -267,9 +269,11 @@ def _app(section: Any, where: Path) -> App:
     texts = {"name", "handler", "python", "base", "kind"}
     _known(section, {"package", *lists, *paths, *texts}, title)
     for name in ("package", "handler"):
-        if name not in section:
+        if name not in section and set(section) - _PAYLOADS:
             raise ConfigError(f"{title}: {name} is missing", hint="name the app's package and its handler")
-    values: dict[str, Any] = {"packages": _texts(section["package"], f"{where}: app.package")}
+    values: dict[str, Any] = {"packages": (), "handler": ""}
+    if "package" in section:
+        values["packages"] = _texts(section["package"], f"{where}: app.package")
     for name in sorted(set(section) - {"package"}):
         at = f"{where}: app.{name}"
         values[name] = _texts(section[name], at) if name in lists else _text(section[name], at)

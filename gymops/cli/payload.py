@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gymops import config, resources
 
 
 def app(settings: config.Settings) -> config.App:
-    """The app to build: of gymops.toml, or the payload."""
-    return settings.app or payload()
+    """The app to build: of gymops.toml, or the payload, of the kind that is named there."""
+    own = settings.app
+    if own is None or own.packages:
+        return own or payload()
+    return replace(payload(), kind=own.kind, base=own.base, python=own.python)
 
 
 def payload() -> config.App:

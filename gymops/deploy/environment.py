@@ -148,7 +148,7 @@ def resolve(settings: Settings, name: str) -> Deployment:
             hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
         )
     own = settings.environments.get(name, Environment())
-    app = settings.app.name if settings.app else chosen.name
+    app = settings.app.name if settings.app and settings.app.packages else chosen.name
     parameters = {
         "Environment": name,
         "AppName": _default(chosen, "AppName", app),

@@ -105,21 +105,20 @@ class ImageShop(Shop):
         (folder / "infra/template.yaml").write_text(TEMPLATE, encoding="utf-8")
 
     def configure(self) -> None:
-        """Once the local AWS is up: the base is pushed, and docker's configuration knows who we are."""
-        token = self.token(STAGING)
-        host = self.url.removeprefix("http://")
+        """Once the local AWS is up."""
+        file = self.folder / "gymops.toml"
+        named = 'handler = "shop.handler"\n'
+        kind = f'kind = "image"\nbase = "{self.based()}"\ncommand = ["python", "-m", "shop"]\n'
+        file.write_text(file.read_text(encoding="utf-8").replace(named, named + kind), encoding="utf-8")
+
+    def based(self) -> str:
+        """A base's name, which docker's configuration in the folder ``docker`` lets in."""
+        token, host = self.token(STAGING), self.url.removeprefix("http://")
         self.client("ecr", STAGING).create_repository(repositoryName="base")
-        base = self.base(f"{host}/base", token)
         auths = {host: {"auth": base64.b64encode(":".join(token).encode()).decode()}}
         (self.folder / "docker").mkdir()
         (self.folder / "docker/config.json").write_text(json.dumps({"auths": auths}), encoding="utf-8")
-        os.environ["DOCKER_CONFIG"] = str(self.folder / "docker")
-        file = self.folder / "gymops.toml"
-        app = f'kind = "image"\nbase = "{base}"\ncommand = ["python", "-m", "shop"]\n'
-        text = file.read_text(encoding="utf-8").replace(
-            'handler = "shop.handler"\n', f'handler = "shop.handler"\n{app}'
-        )
-        file.write_text(text, encoding="utf-8")
+        return self.base(f"{host}/base", token)
 
     @property
     def url(self) -> str:
@@ -154,10 +153,20 @@ class ImageShop(Shop):
         return {one["imageDigest"]: sorted(one["imageTags"]) for one in told}
 
 
+class Tracker(ImageShop):
+    """What ``gymops init`` writes, and no more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
 @pytest.fixture(scope="module")
 def shop(emulator_installed: None) -> Iterator[ImageShop]:
-    docker = os.environ.get("DOCKER_CONFIG")
-    with tempfile.TemporaryDirectory(prefix="gymops-image-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="gymops-image-") as folder,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setenv("DOCKER_CONFIG", f"{folder}/docker")
         found = ImageShop(Path(folder))
         try:
             found.run("local up --port 0")
@@ -165,9 +174,6 @@ def shop(emulator_installed: None) -> Iterator[ImageShop]:
             yield found
         finally:
             found.run("local down")
-            os.environ.pop("DOCKER_CONFIG", None)
-            if docker is not None:
-                os.environ["DOCKER_CONFIG"] = docker
 
 
 def running(shop: ImageShop, environment: str) -> Any:
@@ -255,3 +261,23 @@ def test_a_policy_that_lets_releases_go_and_a_tag_are_refused(shop: ImageShop) -
     _, said = shop.run("deploy staging --yes", 4)
     settings.write_text(text, encoding="utf-8")
     assert f"it is now {uri}@{digest}" in said
+
+
+@pytest.mark.long
+def test_the_tracker_is_an_image_too(emulator_installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its one-shot function is the same image with another handler, and applies the schema."""
+    with tempfile.TemporaryDirectory(prefix="gymops-tracker-") as folder:
+        monkeypatch.setenv("DOCKER_CONFIG", f"{folder}/docker")
+        tracker = Tracker(Path(folder))
+        try:
+            tracker.run("init --architecture titan-trakr")
+            tracker.run("local up --port 0")
+            with (tracker.folder / "gymops.toml").open("a", encoding="utf-8") as file:
+                file.write(f'\n[app]\nkind = "image"\nbase = "{tracker.based()}"\n')
+            tracker.run("deploy staging --yes")
+            done = running(tracker, "staging")
+        finally:
+            tracker.run("local down")
+    assert (done["artefact"]["kind"], done["outcome"]) == ("image", "succeeded")
+    assert done["schema_after"]
+    assert [one["good"] for one in done["smoke"]] == [True, True]

@@ -113,3 +113,7 @@ def test_gymops_toml_names_another(tmp_path: Path) -> None:
     file.write_text('[app]\npackage = "shop"\nhandler = "shop.main.handler"\n', encoding="utf-8")
     assert app(config.load(file, environ={})).packages == ("shop",)
     assert app(Settings()).name == "titan-trakr"
+    file.write_text('[app]\nkind = "image"\nbase = "python@sha256:1"\n', encoding="utf-8")
+    of_a_kind = app(config.load(file, environ={}))
+    assert (of_a_kind.name, of_a_kind.kind, of_a_kind.base) == ("titan-trakr", "image", "python@sha256:1")
+    assert of_a_kind.packages == app(Settings()).packages
