@@ -70,7 +70,8 @@ class Plane:
     def install(self) -> Plane:
         """Put it into the emulator, before it serves."""
         self._api.install()
-        self._stacks.register(TYPE, StackInstances(self._instances, self._snapshots).handlers())
+        stacks = StackInstances(self._instances, self._snapshots, self._api.retain)
+        self._stacks.register(TYPE, stacks.handlers())
         look_by_arn()
         for kind, handlers in guarded(self._calls).items():
             self._stacks.register(kind, handlers)

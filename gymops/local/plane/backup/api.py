@@ -56,6 +56,8 @@ class BackupApi:
             ("DELETE", "/backup-vaults/([^/]+)/vault-lock",
              lambda _, __, vault: _nothing(lambda: self._vaults.unlock(vault))),
             ("GET", f"/resources/{arn}/recovery-points", self._points_of),
+            ("GET", "/tags/(arn:aws:rds:.+)",
+             lambda _, __, key: {"Tags": self._vaults.tags(self._vaults.point(key))}),
             ("GET", "/resources", self._protected),
             ("PUT", "/restore-testing/plans", self._create_plan),
             ("GET", "/restore-testing/plans", lambda _, __: {"RestoreTestingPlans": self._all(_PLANS)}),

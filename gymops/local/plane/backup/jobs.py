@@ -60,6 +60,7 @@ class Jobs:
             "CreatedBy": asked.get("CreatedBy") or {}, "BackupSizeInBytes": 0, "PercentDone": "0.0",
             "AccountId": ministack.account(), "IsParent": False, "StatusMessage": "",
             "InitiationDate": self._vaults.now(), "ResourceName": resource.rpartition(":")[2],
+            "_tags": dict(asked.get("RecoveryPointTags") or {}),
         }  # fmt: skip
         self.table("backup")[identifier] = job
 
@@ -99,7 +100,7 @@ class Jobs:
             "DestinationBackupVaultArn": asked["DestinationBackupVaultArn"],
             "ResourceArn": point["ResourceArn"], "ResourceType": "RDS", "AccountId": account,
             "BackupSizeInBytes": point["BackupSizeInBytes"], "Lifecycle": asked.get("Lifecycle") or {},
-            "CreatedBy": point["CreatedBy"], "StatusMessage": "",
+            "CreatedBy": point["CreatedBy"], "StatusMessage": "", "_tags": self._vaults.tags(point),
         }  # fmt: skip
         self.table("copy")[identifier] = job
 

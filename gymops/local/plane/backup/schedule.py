@@ -88,6 +88,7 @@ class BackupSchedule:
         asked = {
             "BackupVaultName": rule["TargetBackupVaultName"], "ResourceArn": arn, "CreatedBy": created,
             "Lifecycle": rule.get("Lifecycle") or {},
+            "RecoveryPointTags": rule.get("RecoveryPointTags") or {},
         }  # fmt: skip
         with contextlib.suppress(Fault):
             job = self._jobs.job("backup", str(self._jobs.back_up(asked)["BackupJobId"]))

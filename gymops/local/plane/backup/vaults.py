@@ -67,8 +67,13 @@ class Vaults:
         }  # fmt: skip
         self._dated(point)
         self.points()[arn] = point
+        self._store.table("recovery-point-tags")[arn] = dict(job.get("_tags") or {})
         self._count(vault)
         return point
+
+    def tags(self, point: Document) -> dict[str, str]:
+        """The tags of a recovery point."""
+        return dict(self._store.table("recovery-point-tags").get(point["RecoveryPointArn"], {}))
 
     def delete_point(self, vault: str, arn: str) -> None:
         """Delete a recovery point and its data.
@@ -158,6 +163,7 @@ class Vaults:
     def _drop(self, point: Document) -> None:
         self._snapshots.delete(point["RecoveryPointArn"].partition(":snapshot:")[2], by_owner=True)
         self.points().pop(point["RecoveryPointArn"])
+        self._store.table("recovery-point-tags").pop(point["RecoveryPointArn"], None)
         self._count(point["BackupVaultName"])
 
     def _dated(self, point: Document) -> None:

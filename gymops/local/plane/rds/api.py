@@ -92,11 +92,17 @@ class Api:
         if final:
             self._snapshots.create(final, name)
         keep = request.get("DeleteAutomatedBackups") is False
-        if keep and record["BackupRetentionPeriod"]:
-            self._retained()[record["DbiResourceId"]] = {**record, "DBInstanceStatus": "deleted"}
-        elif not keep:
+        if keep:
+            self.retain(record)
+        else:
             self._snapshots.drop_automated(record["DbiResourceId"])
         return _instance(self._instances.delete(name, keep_backups=keep))
+
+    def retain(self, record: Record) -> bool:
+        """Keep the automated backups of an instance that goes; False if it has none."""
+        if record["BackupRetentionPeriod"]:
+            self._retained()[record["DbiResourceId"]] = {**record, "DBInstanceStatus": "deleted"}
+        return bool(record["BackupRetentionPeriod"])
 
     def _create_snapshot(self, request: Request) -> str:
         return _snapshot(
@@ -192,6 +198,16 @@ class Api:
             latest = self._instances.latest_restorable(record)
             shown = f"<LatestRestorableTime>{iso(parse(latest))}</LatestRestorableTime>" if latest else ""
             text = re.sub(r"<LatestRestorableTime>.*?</LatestRestorableTime>", shown, text)
+            exports = "".join(
+                f"<member>{escape(one)}</member>" for one in record.get("EnabledCloudwatchLogsExports") or ()
+            )
+            text = text.replace(
+                "<EnabledCloudwatchLogsExports/>",
+                f"<EnabledCloudwatchLogsExports>{exports}</EnabledCloudwatchLogsExports>",
+            )
+            if record.get("PerformanceInsightsKMSKeyId"):
+                key = escape(record["PerformanceInsightsKMSKeyId"])
+                text += f"<PerformanceInsightsKMSKeyId>{key}</PerformanceInsightsKMSKeyId>"
             secret = record.get("MasterUserSecret")
             if secret:
                 body = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in secret.items())
@@ -239,6 +255,12 @@ def read(parameters: dict[str, Any]) -> Request:
     for key in _LISTS:
         if found := rds._parse_member_list(parameters, key):
             request[key] = found
+    logs = "CloudwatchLogsExportConfiguration"
+    if any(key.startswith(f"{logs}.") for key in parameters):
+        request[logs] = {
+            name: rds._parse_member_list(parameters, f"{logs}.{name}")
+            for name in ("EnableLogTypes", "DisableLogTypes")
+        }
     if tags := rds._parse_tags(parameters):
         request["Tags"] = tags
     return request

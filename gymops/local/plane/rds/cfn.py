@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gymops.local.plane import ministack
@@ -17,7 +18,6 @@ Made = tuple[str, dict[str, Any]]
 
 _RENAMED = {
     "VPCSecurityGroups": "VpcSecurityGroupIds",
-    "EnablePerformanceInsights": "PerformanceInsightsEnabled",
 }
 # A change of these makes another instance, as the resource's reference says.
 _REPLACING = (
@@ -29,9 +29,10 @@ _REPLACING = (
 class StackInstances:
     """DB instances as resources."""
 
-    def __init__(self, instances: Instances, snapshots: Snapshots) -> None:
+    def __init__(self, instances: Instances, snapshots: Snapshots, retain: Callable[[Record], bool]) -> None:
         self._instances = instances
         self._snapshots = snapshots
+        self._retain = retain
 
     def handlers(self) -> dict[str, Any]:
         """As CloudFormation's provisioner wants them."""
@@ -84,13 +85,15 @@ class StackInstances:
         self._instances.settle(record)
         return _attributes(record)
 
-    def delete(self, physical_id: str, props: Props) -> None:  # noqa: ARG002 - the provisioner's signature
+    def delete(self, physical_id: str, props: Props) -> None:
         """Delete, unless it is protected; one that is gone already is no failure."""
         if physical_id in records.instances():
             record = records.instance(physical_id)
             self._instances.check_deletable(physical_id)
-            self._snapshots.drop_automated(record["DbiResourceId"])
-            self._instances.delete(physical_id)
+            keep = str(props.get("DeleteAutomatedBackups", True)).lower() == "false" and self._retain(record)
+            if not keep:
+                self._snapshots.drop_automated(record["DbiResourceId"])
+            self._instances.delete(physical_id, keep_backups=keep)
             self._instances.settle(record)
 
     def snapshot(self, physical_id: str, props: Props) -> None:  # noqa: ARG002 - as above

@@ -103,6 +103,8 @@ class Instances:
         for key in ("Iops", "StorageThroughput"):
             if request.get(key):
                 record[key] = int(request[key])
+        record["EnabledCloudwatchLogsExports"] = sorted(request.get("EnableCloudwatchLogsExports") or ())
+        _set_named(record, request)
         if record.get("TagList"):
             records.rds()._tags[record["DBInstanceArn"]] = record["TagList"]
         records.backups(self._context, record["DbiResourceId"]).prepare(self._database(record))
@@ -128,6 +130,12 @@ class Instances:
             elif key in _DEFERRED and _typed(record.get(key), value) != record.get(key):
                 pending[key] = value
         record["PendingModifiedValues"] = pending
+        _set_named(record, request)
+        logs = request.get("CloudwatchLogsExportConfiguration") or {}
+        on = {*record.get("EnabledCloudwatchLogsExports", ()), *logs.get("EnableLogTypes", ())}
+        if "EnableCloudwatchLogsExports" in request:  # as a stack asks for them: all there are to be
+            on = set(request["EnableCloudwatchLogsExports"] or ())
+        record["EnabledCloudwatchLogsExports"] = sorted(on - set(logs.get("DisableLogTypes", ())))
         if "EnableIAMDatabaseAuthentication" in request:
             record["IAMDatabaseAuthenticationEnabled"] = bool(request["EnableIAMDatabaseAuthentication"])
         if request.get("VpcSecurityGroupIds"):
@@ -368,6 +376,20 @@ def _check_groups(request: Request) -> None:
     subnets = request.get("DBSubnetGroupName")
     if subnets and subnets != "default" and subnets not in records.rds()._subnet_groups:
         raise not_found("DBSubnetGroupNotFoundFault", "DBSubnetGroup", subnets)
+
+
+def _set_named(record: Record, request: Request) -> None:
+    """What the emulator does not record, or under another name than it is asked for."""
+    if request.get("OptionGroupName"):
+        name = request["OptionGroupName"]
+        record["OptionGroupMemberships"] = [{"OptionGroupName": name, "Status": "in-sync"}]
+    for key in ("CACertificateIdentifier", "NetworkType", "PerformanceInsightsKMSKeyId"):
+        if request.get(key):
+            record[key] = request[key]
+    if "EnablePerformanceInsights" in request:
+        record["PerformanceInsightsEnabled"] = bool(request["EnablePerformanceInsights"])
+    if request.get("PerformanceInsightsRetentionPeriod"):
+        record["PerformanceInsightsRetentionPeriod"] = int(request["PerformanceInsightsRetentionPeriod"])
 
 
 def _typed(old: Any, new: Any) -> Any:
