@@ -10,6 +10,7 @@ import pytest
 
 from gymops.app import operations
 from gymops.aws.session import AwsError
+from gymops.eventlog import parts
 from tests.unit.app.handler.lines import Clock
 
 ARN = "arn:aws:secretsmanager:us-west-1:123456789012:secret:db-AbCdEf"
@@ -53,6 +54,9 @@ def ask(event: Any, secrets: Secrets | None = None, settings: dict[str, str] | N
         ({"do": ["digest"]}, "the event asks for ['digest']"),
         ({"do": "schema-upgrade", "phse": "expand"}, "schema-upgrade does not know 'phse'"),
         ({"do": "digest", "phase": "expand"}, "digest does not know 'phase'"),
+        ({"do": "seal", "number": 1}, "seal needs known, rejected"),
+        ({"do": "prove", "expected": "", "at": {"host": "x"}}, "at names no database"),
+        ({"do": "prove", "expected": "", "at": "x"}, "at names no database"),
         ({"do": "schema-upgrade", "phase": "both"}, "phase is 'both'"),
         ({"do": "schema-upgrade", "phase": None}, "phase is None"),
         ({"do": "schema-upgrade", "phase": "contract"}, "a contract needs targets"),
@@ -77,9 +81,15 @@ def test_an_unknown_work_is_answered_with_the_known_ones(logged: io.StringIO) ->
     assert all(f"{name}" in hint for name in operations._WORK)
 
 
+NEEDED: dict[str, dict[str, object]] = {
+    "seal": {"known": parts.known({}), "number": 1, "rejected": {}},
+    "prove": {"expected": parts.expected(parts.Expected({}, {}))},
+}
+
+
 @pytest.mark.parametrize("name", list(operations._WORK))
 def test_a_database_that_is_not_there_is_told_without_its_password(name: str, logged: io.StringIO) -> None:
-    error = ask({"do": name})["error"]
+    error = ask({"do": name, **NEEDED.get(name, {})})["error"]
     assert error["message"].endswith("nothing listens there")
     assert error["hint"]
     assert "hunter2" not in json.dumps(error) + logged.getvalue()
