@@ -22,7 +22,7 @@ from gymops.deploy.template import Template
 from gymops.deploy.verbs.deploy import Built, deploy
 from gymops.deploy.verbs.images import keep, pinned
 from gymops.deploy.verbs.rollback import rollback
-from gymops.errors import ConfigError, Detached, GateRefused
+from gymops.errors import ConfigError, Detached, GateRefused, Unknown
 from tests.unit.deploy.verbs.repository import Repository
 from tests.unit.deploy.verbs.test_verbs import OWNER, ledger, promoted
 from tests.unit.deploy.verbs.world import Died, World
@@ -109,6 +109,20 @@ def test_killed_before_a_tag_is_there_the_same_command_ends_with_one_release(
     assert [one.number for one in ledger(prod)] == [1]
     assert repository(prod).named == {keep(digest): digest, "prod": digest}
     assert prod.serves == digest
+
+
+def test_a_registry_that_does_not_answer_is_no_failure_and_the_same_command_goes_on(
+    staging: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> bool:
+        raise RegistryError("it broke off", unknown=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Repository, "has", lost)
+        with pytest.raises(Unknown, match="at the step artefact may still be running: it broke off"):
+            release(staging, tmp_path, "one")
+    assert ledger(staging) == []
+    assert release(staging, tmp_path, "one").number == 1
 
 
 def test_a_rollback_moves_the_label_back_and_the_kept_ones_stay(staging: World, tmp_path: Path) -> None:
