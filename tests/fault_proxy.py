@@ -233,13 +233,13 @@ class _Call:
         service = found[1] if found else ""
         if target := headers.get("X-Amz-Target"):
             return cls(service, target.rpartition(".")[2], "json")
-        split = urlsplit(path)
+        # Without names of buckets and functions, which differ from run to run.
+        parts = urlsplit(path).path.split("/")
         if service == "s3" or not found:
-            query = ",".join(sorted(parse_qs(split.query, keep_blank_values=True)))
-            return cls("s3", f"{method} {split.path}{f'?{query}' if query else ''}", "s3")
+            return cls("s3", f"{method} {'/'.join(parts[2:3]) or 'bucket'}", "s3")
         if action := parse_qs(body.decode(errors="replace")).get("Action"):
             return cls(service, action[0], "query")
-        return cls(service, f"{method} {split.path}", "rest-json")
+        return cls(service, f"{method} {'/'.join(parts[4:5]) or parts[2]}", "rest-json")
 
     def throttled(self) -> tuple[int, dict[str, str], bytes]:
         """In the words of the service."""

@@ -12,7 +12,9 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ from tests.local_aws import Aws, unique
 REGION = "eu-central-1"
 ACCOUNTS = {"staging": STAGING, "prod": PROD}
 SEEDS, SOAK = 20, int(os.environ.get("SOAK", "200"))
+OFTEN = 8
+"""Runs that share a shop; all but the first of them change what is there."""
 BAD_DAYS = 2
 """In a row, for one command; then comes a calm one."""
 HURRY = 0.03
@@ -52,15 +56,17 @@ class World:
     aws: Aws
     proxy: FaultProxy
     log: list[str]
-    word: str = "first"
-    patience: float = 60.0
+    words: dict[str, str]
+    """What each environment's app says."""
+    uses: int = 0
+    broken: bool = False
 
     @classmethod
     def make(cls, folder: Path, aws: Aws, proxy: FaultProxy) -> World:
         shop, name = Shop(folder), unique("shop")
         toml = folder / "gymops.toml"
         toml.write_text(toml.read_text(encoding="utf-8").replace('name = "shop"', f'name = "{name}"'))
-        return cls(shop, name, aws, proxy, [])
+        return cls(shop, name, aws, proxy, [], {})
 
     def gymops(self, line: str, day: Day = CALM) -> int:
         """A command as in a process of its own; its exit code."""
@@ -85,8 +91,8 @@ class World:
         assert "internal error" not in err.getvalue()
         return code
 
-    def goes_well(self, line: str, days: random.Random) -> None:
-        """A command on bad days, and on a calm one; in the end it is done, once."""
+    def goes_well(self, line: str, word: str, days: random.Random) -> None:
+        """A command on bad days, and on a calm one; in the end it is done, once, and the app says this."""
         environment = line.split()[-1]
         was = self.releases(environment)
         for _ in range(BAD_DAYS):
@@ -99,6 +105,7 @@ class World:
         else:
             assert self.gymops(f"{line} --yes") == 0
         assert [one["verb"] for one in self.releases(environment)[len(was) :]] == [line.split()[0]]
+        self.words[environment] = word
         self.is_whole(environment)
 
     def releases(self, environment: str) -> list[Any]:
@@ -117,7 +124,7 @@ class World:
     def is_whole(self, environment: str) -> None:
         """Stacks at rest, alias, code, ledger, journal and lock agree, and nothing is left over."""
         last = self.releases(environment)[-1]
-        assert self.heard(environment) == self.word
+        assert self.heard(environment) == self.words[environment]
         function = f"{environment}-{self.name}"
         lambdas = self.client("lambda", environment)
         alias = lambdas.get_alias(FunctionName=function, Name="live")
@@ -156,10 +163,6 @@ class World:
     def client(self, service: str, environment: str) -> Any:
         return self.aws.client(service, ACCOUNTS[environment], REGION)
 
-    def says(self, word: str) -> None:
-        self.shop.says(word)
-        self.word = word
-
 
 def bad(days: random.Random) -> Day:
     """A day with faults here and there, or with times when nothing goes through, or with both."""
@@ -170,21 +173,42 @@ def bad(days: random.Random) -> Day:
     return Day(days.randrange(1 << 30), rate, outage, tuple(faults))
 
 
-@pytest.fixture
-def proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultProxy]:
+@pytest.fixture(scope="module")
+def proxy(aws: Aws) -> Iterator[FaultProxy]:
     with FaultProxy(aws.settings.port, late=TIMEOUT * 1.2) as found:
-        status = LocalStatus(running=True, url=found.url, pid=None, state=tmp_path, log=tmp_path)
-        monkeypatch.setattr(LocalAws, "status", lambda _: status)
-        sleep, client = time.sleep, account.Account.client
-
-        def soon(self: Any, service: str, region: str | None = None, **given: Any) -> Any:
-            return client(self, service, region, **{**given, "timeout": TIMEOUT})
-
-        monkeypatch.setattr(account.Account, "client", soon)
-        monkeypatch.setattr(SystemClock, "sleep", lambda _, seconds: sleep(seconds * HURRY))
-        hurried = SimpleNamespace(sleep=lambda seconds: sleep(seconds * HURRY))
-        monkeypatch.setattr(botocore.endpoint, "time", hurried)
         yield found
+
+
+@pytest.fixture(scope="module")
+def shops() -> Iterator[list[World]]:
+    """The shop of the runs before, if it may be used again."""
+    found: list[World] = []
+    yield found
+    for one in found:
+        shutil.rmtree(one.shop.folder)
+
+
+@pytest.fixture
+def world(aws: Aws, proxy: FaultProxy, shops: list[World], monkeypatch: pytest.MonkeyPatch) -> World:
+    if not shops or shops[-1].broken or shops[-1].uses == OFTEN:
+        shops.append(World.make(Path(tempfile.mkdtemp(prefix="gymops-shop-")), aws, proxy))
+    found = shops[-1]
+    folder = found.shop.folder
+    status = LocalStatus(running=True, url=proxy.url, pid=None, state=folder, log=folder)
+    monkeypatch.setattr(LocalAws, "status", lambda _: status)
+    sleep, client = time.sleep, account.Account.client
+
+    def soon(self: Any, service: str, region: str | None = None, **given: Any) -> Any:
+        return client(self, service, region, **{**given, "timeout": TIMEOUT})
+
+    monkeypatch.setattr(account.Account, "client", soon)
+    monkeypatch.setattr(SystemClock, "sleep", lambda _, seconds: sleep(seconds * HURRY))
+    hurried = SimpleNamespace(sleep=lambda seconds: sleep(seconds * HURRY))
+    monkeypatch.setattr(botocore.endpoint, "time", hurried)
+    found.uses += 1
+    found.broken = True
+    found.log.clear()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -194,22 +218,18 @@ def proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
         *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(SEEDS, SOAK)),
     ],
 )
-def test_a_release_survives_bad_days(seed: int, aws: Aws, proxy: FaultProxy, tmp_path: Path) -> None:
-    days = random.Random(seed)
-    world = World.make(tmp_path, aws, proxy)
+def test_releases_survive_bad_days(seed: int, world: World) -> None:
+    days, word = random.Random(seed), f"word{seed}"
+    before = world.words.get("prod")
     try:
-        world.goes_well("deploy staging", days)
-        world.goes_well("promote staging prod", days)
-        assert_same_digest(world)
-        world.says("second")
-        world.goes_well("deploy staging", days)
-        world.word = "first"
-        world.goes_well("rollback staging", days)
+        world.shop.says(word)
+        world.goes_well("deploy staging", word, days)
+        world.goes_well("promote staging prod", word, days)
+        staging, prod = (world.releases(environment)[-1] for environment in ACCOUNTS)
+        assert staging["artefact"]["digest"] == prod["artefact"]["digest"]
+        assert staging["template"] == prod["template"]
+        if before:
+            world.goes_well("rollback prod", before, days)
     finally:
         print(f"seed {seed}:", *world.log, sep="\n")  # pytest shows it where the test fails
-
-
-def assert_same_digest(world: World) -> None:
-    staging, prod = (world.releases(environment)[-1] for environment in ACCOUNTS)
-    assert staging["artefact"]["digest"] == prod["artefact"]["digest"]
-    assert staging["template"] == prod["template"]
+    world.broken = False
