@@ -39,7 +39,8 @@ _MADE_SECONDS = 900.0
 _ROUNDS = 20
 """Runs of one token that can each have executed a change set."""
 _EXISTS = "AlreadyExistsException"
-_EXECUTED = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED", "OBSOLETE"})
+_BEGUN = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
+_EXECUTED = _BEGUN | {"OBSOLETE"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ def execute(client: CloudFormation, change_set: str, pinned: Moment, token: str)
         if error.reason == "TokenAlreadyExistsException" or _is_ours(client, pinned.id, pinned.event, token):
             return
         if error.reason in {"InvalidChangeSetStatus", "ChangeSetNotFound"}:
+            there = client.change_set(change_set)  # the events may lag behind it
+            if there is not None and there.execution in _BEGUN:
+                return
             raise _moved(pinned.id, pinned, moment(client, pinned.id)) from None
         raise
 

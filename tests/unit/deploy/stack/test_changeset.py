@@ -226,9 +226,17 @@ def test_executing_again_after_a_lost_answer_is_fine() -> None:
     changeset.execute(client, CHANGE_SET, PINNED, "op")
 
 
+def test_so_it_is_while_no_event_of_it_shows_yet() -> None:
+    begun = described("CREATE_COMPLETE", execution="EXECUTE_IN_PROGRESS")
+    client = Recorded("CREATE_COMPLETE", events=[REST], change_sets=[begun])
+    client.on_execute = aws("InvalidChangeSetStatus")
+    changeset.execute(client, CHANGE_SET, PINNED, "op")
+
+
 def test_a_change_set_that_is_no_longer_valid_means_that_the_stack_moved() -> None:
     for reason in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
-        client = Recorded("CREATE_COMPLETE", events=[REST])
+        obsolete = described("CREATE_COMPLETE", execution="OBSOLETE")
+        client = Recorded("CREATE_COMPLETE", events=[REST], change_sets=[obsolete])
         client.on_execute = aws(reason)
         with pytest.raises(StackMoved):
             changeset.execute(client, CHANGE_SET, PINNED, "op")
