@@ -215,7 +215,7 @@ def world(aws: Aws, proxy: FaultProxy, shops: list[World], monkeypatch: pytest.M
     "seed",
     [
         *(pytest.param(seed, marks=pytest.mark.long) for seed in range(SEEDS)),
-        *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(SEEDS, SOAK)),
+        *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(SEEDS, SEEDS + SOAK)),
     ],
 )
 def test_releases_survive_bad_days(seed: int, world: World) -> None:
