@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LONG ?= -n 3
 DIST := --dist worksteal # a module's tests stay together as long as both have work: its servers start once
 CHECKOV ?= .venv-checkov
+AWSCLI ?= .venv-awscli
 
 .PHONY: demo test browser registry test-long soak check style checkov bench picture transcript tables page wheel lock clean
 
@@ -42,11 +43,12 @@ style: $(VENV)/.installed-dev
 checkov: $(VENV)/.installed-dev $(CHECKOV)/.installed
 	$(BIN)/python -m tests.checkov $(CHECKOV)/bin/checkov
 
-bench: $(VENV)/.installed-dev ## side by side with psql's \copy and pgloader; ARGS="--events 2000000"
+bench: $(VENV)/.installed-dev $(AWSCLI)/.installed ## side by side with psql's \copy, pgloader, the AWS CLI; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
 	$(BIN)/python -m tests.benchmarks.store
 	$(BIN)/python -m tests.benchmarks.imports
 	$(BIN)/python -m tests.benchmarks.startup
+	$(BIN)/python -m tests.benchmarks.deploy --aws $(AWSCLI)/bin/aws
 
 picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture
@@ -64,19 +66,20 @@ page: ## the tracker's built page, from its sources; needs Node
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
-lock: ## make the lock files anew from pyproject.toml, and checkov's
+lock: ## make the lock files anew from pyproject.toml, checkov's and the AWS CLI's
 	$(PIP) install pip-tools
 	$(BIN)/pip-compile $(LOCK) --extra build --extra lambda --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --extra build --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.lock --output-file requirements-image.lock requirements-image.in
 	echo checkov | $(BIN)/pip-compile $(LOCK) --output-file requirements-checkov.lock -
+	echo awscli | $(BIN)/pip-compile $(LOCK) --output-file requirements-awscli.lock -
 	sed -i '/^--/d; s/^\(awslambdaric==[^ ]*\)[^\\]*/\1 ; sys_platform == "linux" /' requirements*.lock # pip-compile drops it
 
 LOCK := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 clean:
-	rm -rf $(VENV) $(CHECKOV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("gymops needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
@@ -91,6 +94,12 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/pytho
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
+
+$(AWSCLI)/.installed: requirements-awscli.lock | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(AWSCLI)
+	@$(AWSCLI)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-awscli.lock \
+	  || { echo "the AWS CLI cannot be installed into $(AWSCLI), and there is nothing to compare a deploy with" >&2; exit 1; }
+	@touch $@
 
 $(CHECKOV)/.installed: requirements-checkov.lock | $(VENV)/bin/python
 	@$(BIN)/python -m venv $(CHECKOV)

@@ -1,6 +1,6 @@
 """What a deploy costs beyond CloudFormation's own time, beside ``aws cloudformation deploy``.
 
-    python -m tests.benchmarks.deploy [--runs 5] [--aws .venv-aws/bin/aws]
+    python -m tests.benchmarks.deploy [--runs 5] [--aws .venv-awscli/bin/aws]
 
 The app of docs/any-app.md on one local AWS, each tool with a stack of its own, in turns: nothing changed,
 then other code. Both go through the same counting proxy. The CLI's way to new code is to store a zip, then to

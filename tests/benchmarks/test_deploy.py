@@ -89,4 +89,9 @@ def test_a_run_from_end_to_end(emulator_installed: None, capsys: pytest.CaptureF
     assert deploy.main(["--runs", "1"]) == 0
     told = capsys.readouterr().out
     assert "| nothing changed | gymops deploy |" in told
-    assert "cloudformation ExecuteChangeSet 2" in told.partition("gymops deploy, other code: ")[2]
+    nothing, _, code = told.partition("gymops deploy, nothing changed: ")[2].partition(
+        "gymops deploy, other code: "
+    )
+    assert "cloudformation CreateChangeSet 1," in nothing
+    assert "PublishVersion" not in nothing
+    assert "cloudformation ExecuteChangeSet 2," in code
