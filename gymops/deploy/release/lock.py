@@ -3,8 +3,8 @@
 1. Taking it writes the next fencing number over a record that is released, or makes the first.
 2. The holder writes a sign of life every third of the lock's time, under the condition that nobody else
    wrote; as soon as it cannot, or its time is over, it stops at the next step.
-3. Another takes it over only when the time since the last sign of life, by the store's own clock, is over, or
-   the holder was a process of this machine that is gone; and the stack is at rest.
+3. Another takes it over only when the time since the last sign of life, by the store's own clock, is over and
+   the stack is at rest; or when its holder was a process of this machine and is gone, which lets go of it.
 4. Releasing leaves the record with its number, so that the number never goes back, and with the operation
    where its holder did not see it end.
 """
@@ -130,14 +130,12 @@ class Lock:
 
     def _take(self, settled: Callable[[], bool]) -> Held:
         found = self._read()
-        if found and not found[0].released:
+        if found and not found[0].released and not self._gone(found[0]):
             record, _, age = found
-            gone = self._trace is not None and self._trace.gone(record.nonce)
-            if not gone and not record.expired(age):
+            if not record.expired(age):
                 raise _held(record, age, f"it can be taken over in {record.seconds + _SLACK - age:.0f} s")
             if not settled():
-                over = "its process is gone" if gone else "its time is over"
-                raise _held(record, age, f"{over}, but its stack is still moving")
+                raise _held(record, age, "its time is over, but its stack is still moving")
         asked = self._clock.monotonic()
         left = found[0].operation if found else None
         record = self._mine(found[0].fence + 1 if found else 1, left)
@@ -150,6 +148,9 @@ class Lock:
                 self._trace.end()
             raise
         return Held(self._objects, self._key, record, etag, self._clock, asked, left, self._trace)
+
+    def _gone(self, record: LockRecord) -> bool:
+        return self._trace is not None and self._trace.gone(record.nonce)
 
     def _write(self, record: LockRecord, found: tuple[LockRecord, str, float] | None) -> str:
         try:

@@ -130,11 +130,9 @@ def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_at_once(
     bench.objects.before = no_answer
     held.release()
     bench.objects.before = lambda _: None
-    with pytest.raises(LockHeld, match="its process is gone, but its stack is still moving"):
-        here[1].take(moving)
     with pytest.raises(LockHeld, match="it can be taken over in 62 s"):
         bench.bob.take(at_rest)  # from another machine
-    assert here[1].take(at_rest).fence == 2
+    assert here[1].take(moving).fence == 2  # as after Ctrl-C: who goes on waits for the stack
 
 
 def test_so_is_one_that_was_taken_although_no_answer_came(bench: Bench, tmp_path: Path) -> None:
