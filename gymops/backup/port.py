@@ -70,6 +70,8 @@ class Window:
 
     source: str
     """Of which server: an instance, a database system."""
+    id: str
+    """Its own for good, also after another got its name."""
     earliest: datetime
     latest: datetime
     gone: bool = False

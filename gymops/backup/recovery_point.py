@@ -20,6 +20,12 @@ class Kind(StrEnum):
     """A base backup of the whole server: with the WAL received since, any later time can be restored."""
     DUMP = "dump"
     """A dump of one database, where only SQL reaches it."""
+    SNAPSHOT = "snapshot"
+    """RDS's own; it has no file of ours, and the record says what was sealed before it."""
+    VAULT = "aws-backup"
+    """One of AWS Backup, likewise."""
+    COPY = "copy"
+    """Its copy in another region, likewise."""
 
 
 class NoPoint(GymopsError):
@@ -62,8 +68,9 @@ class RecoveryPoint:
     kind: Kind
     tier: str
     began: datetime
+    """By the server's clock, as the next: what was committed by then is in it."""
     ended: datetime
-    """A restore of it alone reaches its end; with the WAL received since, any later time."""
+    """A base is restored to its end at the least, and with the WAL received since to any later time."""
     server: str
     """The PostgreSQL's version, as 18.6: the same major version restores it."""
     files: tuple[StoredFile, ...]
@@ -77,6 +84,8 @@ class RecoveryPoint:
     timeline: int | None = None
     start_lsn: str | None = None
     end_lsn: str | None = None
+    segment: int = 16 << 20
+    """Bytes of a segment of its WAL."""
     keep_until: datetime | None = None
     """When its tier lets go of it; None: never by itself."""
 

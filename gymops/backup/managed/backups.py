@@ -1,0 +1,312 @@
+"""The backups of an environment whose database is an RDS instance: the port's methods, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gymops import __version__
+from gymops.aws.databases import Database
+from gymops.backup.catalogue import Catalogue, Seals
+from gymops.backup.keys import Keys
+from gymops.backup.managed import listing as listed
+from gymops.backup.managed import planning, restoring
+from gymops.backup.managed.inside import Inside
+from gymops.backup.managed.lease import Leases
+from gymops.backup.managed.source import Places, Source, Sources
+from gymops.backup.managed.taking import Aws, Kept, Taking
+from gymops.backup.managed.waiting import Gone, Patience
+from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
+from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, new_id, sealed_at
+from gymops.errors import ConfigError, Exists, GateRefused, GymopsError, SourceError, Unverified
+from gymops.eventlog.proof import Proof
+from gymops.eventlog.seal import SealError
+from gymops.store.objects import Objects
+
+
+class Stopped(GymopsError):
+    """The database is stopped, as at night: nothing can be backed up, and nothing changes either."""
+
+    code = "stopped"
+
+
+@dataclass
+class ManagedBackups:
+    """An environment's backups (``port.Backups``)."""
+
+    environment: str
+    prefix: str
+    """What its names begin with."""
+    aws: Aws
+    places: Places | None
+    """None: its stacks are gone, and what was written down is believed."""
+    objects: Objects
+    keys: Keys
+    patience: Patience
+    tiers: Mapping[str, Kept]
+    verified: Callable[[], Mapping[str, datetime]] = dict
+    """When a restore-test of a point last passed."""
+    lasted: Callable[[str], float | None] = lambda _: None
+    """How long the last restore of a kind took: ``time``, or a point's."""
+    trusted: frozenset[str] = frozenset()
+    """Whose signatures count beside our own."""
+    _beat: int = field(default=0, init=False)
+
+    def listing(self) -> Listing:
+        """RDS's own backups, AWS Backup's, and their copies elsewhere."""
+        source = self._source()
+        return self._look(source)
+
+    def seal(self, tell: Tell = untold) -> SealedAt | None:
+        """Record what the log holds now, by the function that reaches it."""
+        source = self._source()
+        self._need_running(source)
+        if not source.places.function:
+            return None
+        tell("seal", "what the log holds")
+        inside, seals = Inside(self.aws.functions, source.places.function), self._seals
+        while True:
+            before = seals.sealed()
+            try:
+                found = inside.seal(before, self.environment, tell)
+            except SourceError as error:
+                if before.last is None:
+                    return None
+                raise SealError(
+                    f"the log that was sealed is gone: {error.message}", hint=error.hint
+                ) from None
+            if found is None:
+                return sealed_at(before.last) if before.last else None
+            try:
+                seals.add(found)
+            except Exists:
+                continue  # another sealed at the same time: what came since is sealed behind it
+            return sealed_at(found)
+
+    def take(self, tier: str, tell: Tell = untold) -> Point:
+        """Seal, then have AWS back up and copy; waited for."""
+        if tier not in self.tiers:
+            raise ConfigError(
+                f"{self.environment} has no tier {tier!r}", hint=f"its tiers: {', '.join(sorted(self.tiers))}"
+            )
+        source = self._source()
+        self._need_running(source)
+        seal = self.seal(tell)
+        if tier == planning.CONTINUOUS:
+            return self._continuous(source, seal)
+        kept = self.tiers[tier]
+        began = self.patience.clock.now()
+        identifier = new_id(began)
+        made = self._taking(source, tell).take(tier, kept, identifier)
+        for one, kind in made:
+            self._catalogue.add(self._record(one, kind, tier, began, kept, seal, source))
+        name = made[0][0]
+        found = next((one for one in self._look(source).points if one.id == name), None)
+        if found is None:
+            raise Gone(f"{name} was deleted meanwhile", hint="run the same again")
+        return found
+
+    def plan(self, wanted: Wanted) -> RestorePlan:
+        """Decide from what is listed."""
+        source = self._source()
+        found = self._look(source)
+        seals = self._seals.read()
+        begun = self.aws.databases.find(wanted.to) if wanted.to else None
+        if begun is not None:
+            wanted = restoring.same(self.environment, begun, wanted)
+        chosen = planning.choose(self.environment, found, wanted, seals)
+        identifier = new_id(self.patience.clock.now())
+        if begun is not None:
+            identifier = begun.tags[restoring.ID]
+        name = wanted.to or f"{self.prefix[:45]}-restore-{identifier[-8:]}"
+        kind = "time" if chosen.point is None else chosen.point.kind
+        around = planning.Around(
+            self.environment, identifier, name.lower(), seals, source.settings, self.lasted(kind)
+        )
+        return planning.plan(chosen, around, test=wanted.test)
+
+    def restore(self, plan: RestorePlan, tell: Tell = untold) -> Restored:
+        """Bring it back, set as its source is."""
+        source = self._source()
+        tell = self._beating(plan, tell)
+        tell("restore", f"{plan.point or plan.at} as {plan.to}")
+        settings = planning.with_test(source.settings) if plan.test else dict(source.settings)
+        work = restoring.Work(self.aws.databases, self.patience, plan, settings, self._source_tags(source))
+        if self.aws.databases.find(plan.to) is None:
+            if plan.point is None:
+                work.begin_time(self._resource(source, plan))
+            else:
+                work.begin_snapshot(self._taking(source, tell).snapshot(plan.point))
+        made = work.finish(tell)
+        return Restored(made.name, made.host, made.port, None)
+
+    def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = untold) -> Proof:
+        """Hold what came back to the seal, by the function that reaches it."""
+        source = self._source()
+        tell = self._beating(plan, tell)
+        if plan.seal is None:
+            raise Unverified(
+                f"nothing of {self.environment} was sealed by then, so there is nothing to hold it to",
+                hint=f"gymops backup {self.environment} seals",
+            )
+        if not source.places.function:
+            raise Unverified("nothing reaches the database: no function does one-shot work in its network",
+                             hint="set OperationsHandler, and release")  # fmt: skip
+        there = self.aws.databases.find(restored.name)
+        if there is None:
+            raise Unverified(f"{restored.name} was deleted meanwhile", hint="run the same again")
+        at: dict[str, Any] = {"host": there.host, "port": there.port}
+        if there.secret:
+            at["secret"] = there.secret
+        sealed = self._seals.sealed(plan.seal.number)
+        return Inside(self.aws.functions, source.places.function).prove(sealed, at, tell)
+
+    def drop(self, restored: Restored) -> None:
+        """Delete what a restore made, and nothing else."""
+        there = self.aws.databases.find(restored.name)
+        if there is None:
+            return
+        if there.tags.get(restoring.ENVIRONMENT) != self.environment or restoring.ID not in there.tags:
+            raise GateRefused(f"{restored.name} was made by no restore of {self.environment}")
+        self.patience.gone(self.aws.databases, restored.name, untold)
+        self._leases.drop(there.tags[restoring.ID])
+
+    def clear(self, tell: Tell = untold) -> Sequence[str]:
+        """Delete what tests left whose process is gone, or was silent for too long."""
+        left = [
+            one
+            for one in self.aws.databases.all()
+            if one.tags.get(restoring.ENVIRONMENT) == self.environment
+            and one.tags.get(restoring.TEST) == "true"
+            and not self._leases.held(one.tags.get(restoring.ID, ""))
+        ]
+        for one in left:
+            self.patience.gone(self.aws.databases, one.name, tell)
+            self._leases.drop(one.tags.get(restoring.ID, ""))
+        return [one.name for one in left]
+
+    def _look(self, source: Source) -> Listing:
+        places = source.places
+        known = listed.Known(self._catalogue.points(), self._seals.read(), self.verified())
+        there = self.aws.elsewhere(places.copies_region)[1] if places.copies_region else None
+        return listed.look(places, source.arn, self.aws.databases, self.aws.vaults, there, known)
+
+    def _source(self) -> Source:
+        """As it is now, and written down for when it is gone; then as it was written down."""
+        there = self.aws.databases.find(self.places.instance) if self.places else None
+        sources = Sources(self.objects, self.environment, self.keys, self.trusted)
+        if self.places is None or there is None:
+            found = sources.read()
+            if found is None:
+                raise GymopsError(
+                    f"{self.environment} has no database, and none was ever backed up",
+                    hint=f"gymops status {self.environment}",
+                )
+            return replace(found, places=self.places) if self.places else found
+        source = Source(self.places, there.arn, there.resource, dict(there.settings))
+        sources.write(source)
+        return source
+
+    def _need_running(self, source: Source) -> Database:
+        there = self.aws.databases.find(source.places.instance)
+        if there is None:
+            raise GymopsError(
+                f"the database {source.places.instance} is gone",
+                hint=f"gymops backups {self.environment} lists what it can be restored from",
+            )
+        if there.status in {"stopped", "stopping", "starting"}:
+            raise Stopped(
+                f"the database {there.name} is {there.status}",
+                hint=f"aws rds start-db-instance --db-instance-identifier {there.name}",
+            )
+        return there
+
+    def _continuous(self, source: Source, seal: SealedAt | None) -> Point:
+        window = next((one for one in self._look(source).windows if one.id == source.resource), None)
+        if window is None:
+            raise GymopsError(
+                f"{source.places.instance} has no automated backups",
+                hint="BackupDays in its parameters turns them on; then gymops deploy",
+            )
+        there = self._need_running(source)
+        return Point(
+            id=source.resource,
+            kind=planning.CONTINUOUS,
+            tier=planning.CONTINUOUS,
+            taken=window.latest,
+            size=None,
+            encrypted=there.encrypted,
+            locked=False,
+            where=self.aws.databases.region,
+            ready=True,
+            seal=listed.sealed_by(self._seals.read(), window.latest) if seal else None,
+        )
+
+    def _taking(self, source: Source, tell: Tell) -> Taking:
+        return Taking(self.environment, self.prefix, self.aws, self.patience, source, tell)
+
+    def _resource(self, source: Source, plan: RestorePlan) -> str:
+        """Whose continuous backups: of the instance that is there, or of one that went."""
+        windows = [
+            one for one in self._look(source).windows if plan.at and one.earliest <= plan.at <= one.latest
+        ]
+        if not windows:
+            raise GymopsError(
+                f"{plan.at} cannot be restored any more", hint="run the same again for a new plan"
+            )
+        return windows[0].id
+
+    def _source_tags(self, source: Source) -> Mapping[str, str]:
+        there = self.aws.databases.find(source.places.instance)
+        return there.tags if there else {}
+
+    def _record(
+        self,
+        name: str,
+        kind: Kind,
+        tier: str,
+        began: datetime,
+        kept: Kept,
+        seal: SealedAt | None,
+        source: Source,
+    ) -> RecoveryPoint:
+        return RecoveryPoint(
+            id=name,
+            environment=self.environment,
+            kind=kind,
+            tier=tier,
+            began=began,
+            ended=self.patience.clock.now(),
+            server=source.places.instance,
+            files=(),
+            recipient="",
+            gymops=__version__,
+            seal=seal,
+            keep_until=began + timedelta(days=kept.days),
+        )
+
+    def _beating(self, plan: RestorePlan, tell: Tell) -> Tell:
+        """Whatever is told also says that a test still runs."""
+        if not plan.test:
+            return tell
+
+        def beat(phase: str, how_far: str) -> None:
+            self._beat += 1
+            self._leases.hold(plan.id, self._beat)
+            tell(phase, how_far)
+
+        return beat
+
+    @property
+    def _seals(self) -> Seals:
+        return Seals(self.objects, self.environment, self.keys, self.trusted)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.objects, self.environment, self.keys, self.trusted)
+
+    @property
+    def _leases(self) -> Leases:
+        return Leases(self.objects, self.environment)

@@ -1,0 +1,136 @@
+"""Everything an environment's database can be restored from, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from gymops.aws.databases import Automated, Databases
+from gymops.aws.instances import Snapshot
+from gymops.aws.vaults import VaultPoint, Vaults
+from gymops.backup.managed.source import Places
+from gymops.backup.port import Listing, Point, Window
+from gymops.backup.recovery_point import RecoveryPoint, SealedAt, sealed_at
+from gymops.errors import GymopsError
+from gymops.eventlog.seal import Seal
+
+TIER = "tier"
+"""The tag that says for which tier something was taken; AWS Backup's rules write it too."""
+KEEP_UNTIL = "gymops:keep-until"
+ENVIRONMENT = "gymops:environment"
+_GB = 1 << 30
+_CLOCKS = timedelta(minutes=1)
+"""How far AWS's clock and the database's may be apart: of what others took, only our seals from before that
+are expected to be in it.
+"""
+_READY = frozenset({"COMPLETED", "AVAILABLE"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we know beside what AWS tells."""
+
+    points: Sequence[RecoveryPoint] = ()
+    seals: Sequence[Seal] = ()
+    verified: Mapping[str, datetime] | None = None
+    """By the id of a point."""
+
+
+def look(
+    places: Places,
+    arn: str,
+    databases: Databases,
+    vaults: Vaults,
+    copies: Vaults | None,
+    known: Known,
+) -> Listing:
+    """Ask everywhere. Another region that does not answer leaves the rest as it is, and is told.
+
+    Raises:
+        AwsError: the environment's own region does not answer.
+    """
+    silent: dict[str, str] = {}
+    taken = databases.snapshots(places.instance)
+    points = [_of_snapshot(one, one.taken, databases.region) for one in taken if one.taken]
+    if places.vault:
+        points += [_of_vault(one, vaults.region) for one in vaults.points(places.vault, arn)]
+    if copies is not None:
+        there = _if_answered(copies.region, silent, lambda: copies.points(places.copies_vault, arn))
+        points += [_of_vault(one, copies.region, away=True) for one in there]
+    windows = [one for one in map(_window, databases.automated(places.instance)) if one is not None]
+    windows.sort(key=lambda one: (one.gone, -one.latest.timestamp()))
+    found = sorted((_with(point, known) for point in points), key=lambda one: (one.taken, one.id))
+    return Listing(tuple(found), tuple(windows), silent)
+
+
+def sealed_by(seals: Iterable[Seal], at: datetime) -> SealedAt | None:
+    """The newest seal that whatever is recovered up to a time must bring back."""
+    by_then = [seal for seal in seals if seal.taken <= at]
+    return sealed_at(by_then[-1]) if by_then else None
+
+
+def point_id(arn: str, region: str, *, away: bool = False) -> str:
+    """What people call a point: the name of the snapshot that it is; before one elsewhere, the region."""
+    name = arn.partition(":snapshot:")[2] or arn
+    return f"{region}/{name}" if away else name
+
+
+def _if_answered(region: str, silent: dict[str, str], ask: Callable[[], list[T]]) -> list[T]:
+    try:
+        return ask()
+    except GymopsError as error:
+        silent[region] = error.message
+        return []
+
+
+def _of_snapshot(one: Snapshot, taken: datetime, region: str) -> Point:
+    until = one.tags.get(KEEP_UNTIL)
+    return Point(
+        id=one.name,
+        kind="automated" if one.kind == "automated" else "snapshot",
+        tier=one.tags.get(TIER),
+        taken=taken,
+        size=one.gigabytes * _GB,
+        encrypted=one.encrypted,
+        locked=False,
+        where=region,
+        ready=one.ready,
+        keep_until=datetime.fromisoformat(until) if until else None,
+    )
+
+
+def _of_vault(one: VaultPoint, region: str, *, away: bool = False) -> Point:
+    return Point(
+        id=point_id(one.arn, region, away=away),
+        kind="copy" if away else "aws-backup",
+        tier=one.tags.get(TIER),
+        taken=one.begun,
+        size=one.bytes,
+        encrypted=one.encrypted,
+        locked=one.locked,
+        where=f"{region}/{one.vault}",
+        ready=one.status in _READY,
+        keep_until=one.delete_at,
+    )
+
+
+def _window(one: Automated) -> Window | None:
+    if one.earliest is None or one.latest is None:
+        return None
+    return Window(one.instance, one.resource, one.earliest, one.latest, one.status == "retained")
+
+
+def _with(point: Point, known: Known) -> Point:
+    """What we wrote down when it was taken says which seal it holds; of others, their time does."""
+    ours = {one.id: one for one in known.points}.get(point.id)
+    seal = ours.seal if ours else sealed_by(known.seals, point.taken - _CLOCKS)
+    return replace(
+        point,
+        tier=point.tier or (ours.tier if ours else None),
+        taken=ours.began if ours else point.taken,
+        seal=seal,
+        verified=(known.verified or {}).get(point.id),
+    )
