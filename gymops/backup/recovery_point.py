@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from gymops.backup.seal import Seal
 from gymops.errors import GymopsError
+from gymops.eventlog.seal import Seal
 from gymops.store.records import plain, read
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.conninfo import make_conninfo
+
 from gymops.errors import GymopsError
 from gymops.eventlog.sealing import emit
-from gymops.pg.connection import Connection, translated
+from gymops.pg.connection import Connection, DatabaseError, connect_plain, translated
+from gymops.pg.conninfo import parse
 
 _FACTS = """
 SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int,
@@ -15,6 +18,7 @@ SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('s
     current_setting('wal_level'), pg_size_bytes(current_setting('wal_segment_size')),
     coalesce((SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user), false),
     ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')),
+    EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('events') AND attname = 'source_event_id'),
     to_regclass('events') IS NOT NULL
 """
 
@@ -40,8 +44,10 @@ class Facts:
     """Bytes of a WAL segment."""
     only_sql: str | None
     """Why only SQL reaches it; None: it can be copied whole, with its WAL."""
+    ours: bool
+    """Whether there is an event log of our schema: no other can be sealed."""
     events: bool
-    """Whether there is a table of events."""
+    """Whether there is a table of events at all."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,15 @@ class Place:
     timeline: int
 
 
+def closed(url: str) -> str | None:
+    """Why a server takes no replication connections; None: it takes them."""
+    try:
+        connect_plain(make_conninfo("", **{**parse(url), "replication": "true"})).close()
+    except DatabaseError as error:
+        return error.message
+    return None
+
+
 def facts(connection: Connection) -> Facts:
     """Ask a server.
 
@@ -70,7 +85,7 @@ def facts(connection: Connection) -> Facts:
         row = connection.execute(_FACTS).fetchone()
     if row is None:
         raise AssertionError("a query without a row")
-    version, number, standby, system, level, segment, replicates, spaces, events = row
+    version, number, standby, system, level, segment, replicates, spaces, ours, events = row
     if standby:
         raise NotHere(
             "the server is a standby: what it holds cannot be sealed", hint="name the primary's URL instead"
@@ -82,7 +97,7 @@ def facts(connection: Connection) -> Facts:
         only_sql = "its wal_level is minimal"
     elif not replicates:
         only_sql = "its user may not replicate"
-    return Facts(version, number // 10000, system, segment, only_sql, events)
+    return Facts(version, number // 10000, system, segment, only_sql, ours, events)
 
 
 def mark(connection: Connection) -> Place:

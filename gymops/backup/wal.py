@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from gymops.backup import envelope, lsn, stream, work
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import StoredFile
 from gymops.backup.source import Place
-from gymops.errors import Exists, GymopsError
+from gymops.errors import GymopsError
 from gymops.pg.connection import Connection, translated
 from gymops.pg.programs import ProgramError, run
 from gymops.store.blobs import Blobs
@@ -33,7 +32,6 @@ _AT_ONCE = 16
 """Segments that are fetched at a time: the room it takes."""
 _SECONDS = 900.0
 """Nobody waits longer for those."""
-_PARTIAL = ".partial."
 
 _SLOT = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = %s"
 _ADVANCE = """
@@ -60,26 +58,31 @@ class Segment:
     """What is behind it, in a segment that was not full, is not there."""
     partial: bool
     at: datetime
-    """The mark it was received for: what is recovered to the end of those that were received with it holds
-    what was committed before.
-    """
+    """When it was received, by the server's clock."""
+    marked: bool
+    """Whether what is recovered to its end holds all that was committed before ``at``."""
     file: StoredFile
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A segment that is in the store, as far as its key tells."""
+    """A segment that is in the store, as far as its key tells; of one segment there may be several."""
 
-    key: str
-    name: str
+    stem: str
+    """``NAME.END.TOKEN``: what the keys of its record and of its bytes have in common."""
     start: int
     end: int
     partial: bool
 
+    @property
+    def name(self) -> str:
+        """As PostgreSQL calls it."""
+        return self.stem[:24]
+
 
 class Wal:
-    """What is stored of the WAL of one database system: ``wal/ENV/SYSTEM/SEGMENT.json``, signed, and
-    ``ENV/wal/SYSTEM/...`` for the bytes. ``size``: bytes of a segment.
+    """What is stored of the WAL of one database system: signed ``wal/ENV/SYSTEM/SEGMENT.END.TOKEN.json``, and
+    ``ENV/wal/SYSTEM/SEGMENT.END.TOKEN.zst.age`` for the bytes. ``size``: bytes of a segment.
     """
 
     def __init__(
@@ -89,16 +92,14 @@ class Wal:
         self.environment, self.system, self.size = named(environment), system, size
 
     def stored(self) -> Sequence[Stored]:
-        """All of it, in the order of the WAL; of a segment that was not full, perhaps several."""
-        found = (self._stored(key) for key in self._objects.keys(self._prefix))
-        return sorted((one for one in found if one), key=lambda one: (one.name[:8], one.start, one.end))
+        """All of it, in the order of the WAL."""
+        prefix = self._record("").removesuffix(".json")
+        found = (self._stored(key.removeprefix(prefix)) for key in self._objects.keys(prefix))
+        return sorted(filter(None, found), key=lambda one: (one.name[:8], one.start, one.end, one.stem))
 
     def chain(self, timeline: int, start: str) -> Sequence[Stored]:
-        """What is stored from a place on without a gap, each segment once."""
-        found: dict[int, Stored] = {}
-        for one in self.stored():
-            if lsn.timeline(one.name) == timeline and one.end >= found.get(one.start, one).end:
-                found[one.start] = one
+        """What is stored from a place on without a gap, of each segment the one that holds most."""
+        found = {one.start: one for one in self.stored() if lsn.timeline(one.name) == timeline}
         at, row = lsn.parse(start) // self.size * self.size, []
         while at in found:
             row.append(found[at])
@@ -114,19 +115,18 @@ class Wal:
             Forged: it is damaged, or signed by another.
             WalGap: it is gone.
         """
-        found = self._objects.get(one.key)
+        key = self._record(one.stem)
+        found = self._objects.get(key)
         if found is None:
             raise WalGap(f"the record of {one.name} is gone", hint=f"gymops audit {self.environment}")
         try:
-            segment: Segment = read(
-                Segment, json.loads(envelope.open_(found[0], one.key, {self._keys.public}))
-            )
+            segment: Segment = read(Segment, json.loads(envelope.open_(found[0], key, {self._keys.public})))
         except (ValueError, TypeError) as error:
             raise envelope.Forged(
-                f"{one.key} is of another gymops: {error}", hint="pip install --upgrade gymops"
+                f"{key} is of another gymops: {error}", hint="pip install --upgrade gymops"
             ) from None
         if (segment.name, segment.system) != (one.name, self.system) or lsn.parse(segment.end_lsn) != one.end:
-            raise envelope.Forged(f"{one.key} is the record of another segment", hint="put it back")
+            raise envelope.Forged(f"{key} is the record of another segment", hint="put it back")
         return segment
 
     def fetch(self, one: Stored, folder: Path) -> Segment:
@@ -151,44 +151,43 @@ class Wal:
 
     def remove(self, one: Stored) -> None:
         """Take one out of the store: first its record, so that none is there without bytes."""
-        with suppress(GymopsError):
-            key = self.segment(one).file.key
-            self._objects.delete(one.key)
-            self._blobs.delete(key)
-            return
-        self._objects.delete(one.key)  # what it named is found as bytes without an entry
+        self._objects.delete(self._record(one.stem))
+        self._blobs.delete(self.file(one.stem))
 
-    def add(self, name: str, source: Path, end: int, at: datetime) -> None:
-        """Store a segment that is filled up to ``end``; what another stored meanwhile is left as it is."""
+    def add(self, name: str, source: Path, end: int, mark: Place) -> None:
+        """Store a segment that is filled up to ``end``; whether another stores it too does not matter."""
         start = lsn.start(name, self.size)
-        partial = end < start + self.size
-        file = f"{self.environment}/wal/{self.system}/{name}.{uuid4().hex[:8]}.zst.age"
-        with source.open("rb") as opened, self._blobs.write(file) as sink:
+        stem = f"{name}.{end:016X}.{uuid4().hex[:8]}"
+        with source.open("rb") as opened, self._blobs.write(self.file(stem)) as sink:
             written = stream.store(opened, sink, self._keys)
         segment = Segment(
-            name, self.system, lsn.spell(start), lsn.spell(end), partial, at,
-            StoredFile(file, written.bytes, written.sha256, written.plain),
+            name, self.system, lsn.spell(start), lsn.spell(end), end < start + self.size, mark.at,
+            end >= lsn.parse(mark.flushed),
+            StoredFile(self.file(stem), written.bytes, written.sha256, written.plain),
         )  # fmt: skip
         record = json.dumps(plain(segment), sort_keys=True).encode()
-        try:
-            self._objects.create(
-                f"{self._prefix}{name}{f'{_PARTIAL}{end:016X}' if partial else ''}.json",
-                envelope.close(record, self._keys),
-            )
-        except Exists:
-            self._blobs.delete(file)
+        self._objects.create(self._record(stem), envelope.close(record, self._keys))
 
-    @property
-    def _prefix(self) -> str:
-        return f"wal/{self.environment}/{self.system}/"
+    def file(self, stem: str) -> str:
+        """The key of the bytes."""
+        return f"{self.environment}/wal/{self.system}/{stem}.zst.age"
+
+    def _record(self, stem: str) -> str:
+        return f"wal/{self.environment}/{self.system}/{stem}.json"
 
     def _stored(self, key: str) -> Stored | None:
-        name, partial, end = key.removeprefix(self._prefix).removesuffix(".json").partition(_PARTIAL)
+        name, _, end = (stem := key.removesuffix(".json")).rpartition(".")[0].partition(".")
         try:
             start = lsn.start(name, self.size)
-            return Stored(key, name, start, int(end, 16) if partial else start + self.size, bool(partial))
+            return Stored(stem, start, int(end, 16), int(end, 16) < start + self.size)
         except ValueError:
             return None  # not ours
+
+
+def systems(objects: Objects, environment: str) -> Sequence[str]:
+    """Of which database systems there is WAL."""
+    prefix = f"wal/{named(environment)}/"
+    return sorted({key.removeprefix(prefix).partition("/")[0] for key in objects.keys(prefix)})
 
 
 def slot(environment: str) -> str:
@@ -232,7 +231,7 @@ def receive(
             for place in range(at, upto, wal.size):
                 name = lsn.segment(mark.timeline, place, wal.size)
                 whole, begun = folder / name, folder / f"{name}.partial"
-                wal.add(name, whole if whole.exists() else begun, min(upto, place + wal.size), mark.at)
+                wal.add(name, whole if whole.exists() else begun, min(upto, place + wal.size), mark)
         at = upto
         with translated():
             connection.execute(_ADVANCE, {"slot": slot(wal.environment), "to": lsn.spell(at)})
@@ -242,11 +241,9 @@ def receive(
 
 
 def superseded(stored: Sequence[Stored]) -> Sequence[Stored]:
-    """Those that were not full, of which more was stored since."""
-    most: dict[str, int] = {}
-    for one in stored:
-        most[one.name] = max(most.get(one.name, 0), one.end)
-    return [one for one in stored if one.end < most[one.name]]
+    """Those of which there is another that holds as much, or more; ``stored`` is in order."""
+    last = {one.name: one for one in stored}
+    return [one for one in stored if one is not last[one.name]]
 
 
 def _next(wal: Wal, row: Sequence[Stored], start: str) -> int:
