@@ -9,9 +9,9 @@ from typing import TypeVar
 from gymops.backup import envelope, recovery_point
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import NoPoint, RecoveryPoint
-from gymops.backup.seal import Seal, Sealed, SealError
-from gymops.backup.seal import load as load_seal
 from gymops.errors import GymopsError
+from gymops.eventlog.seal import Seal, Sealed, SealError, sealed
+from gymops.eventlog.seal import load as load_seal
 from gymops.store.objects import Objects, named
 
 _READERS = 8
@@ -106,10 +106,7 @@ class Seals:
         Raises:
             Forged, SealError: as ``read``; or there is none of that number.
         """
-        together = Sealed()
-        for seal in self.read():
-            if upto is None or seal.number <= upto:
-                together.add(seal)
+        together = sealed(seal for seal in self.read() if upto is None or seal.number <= upto)
         if upto is not None and (together.last is None or together.last.number != upto):
             raise SealError(
                 f"{self._environment} has no seal {upto}",

@@ -17,11 +17,11 @@ from dataclasses import replace
 from typing import ClassVar, Protocol
 
 from gymops.clock import Clock
-from gymops.deploy.release.objects import Objects, named
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Outcome, Plan, Request
 from gymops.deploy.release.records import dump, load
 from gymops.errors import Changed, Exists, GateRefused, LockLost
+from gymops.store.objects import Objects, named
 
 
 class Guard(Protocol):

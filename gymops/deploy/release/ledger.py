@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from gymops.deploy.artefact import canonical, sha256
-from gymops.deploy.release.objects import Objects, named
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.records import RecordError, dump, load
 from gymops.errors import Exists, GymopsError
+from gymops.store.objects import Objects, named
 from gymops.store.records import plain
 
 DESTROY = "destroy"

@@ -21,10 +21,10 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from gymops.clock import Clock
-from gymops.deploy.release.objects import Objects, named
 from gymops.deploy.release.records import dump, load
 from gymops.deploy.release.trace import Trace
 from gymops.errors import Changed, Exists, GymopsError, LockHeld, LockLost
+from gymops.store.objects import Objects, named
 
 SECONDS = 60.0
 """How long a lock outlives its holder."""

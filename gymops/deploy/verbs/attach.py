@@ -13,7 +13,6 @@ from gymops.clock import ticks
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release
 from gymops.deploy.release.lock import Owner, held_by
-from gymops.deploy.release.objects import Objects
 from gymops.deploy.release.operation import Operation, State
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.release.run import StepFailed, StepRollbackFailed, StepRolledBack
@@ -24,6 +23,7 @@ from gymops.deploy.verbs.failures import Declined
 from gymops.deploy.verbs.run import settled
 from gymops.deploy.verbs.site import Site
 from gymops.errors import ConfigError, Detached, GateRefused, GymopsError
+from gymops.store.objects import Objects
 
 _SECONDS = 6 * 3600.0
 _INTERVAL = 2.0

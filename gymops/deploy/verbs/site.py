@@ -12,7 +12,6 @@ from gymops.deploy.build.transfer import Registry
 from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.lock import Lock, Owner
-from gymops.deploy.release.objects import Objects
 from gymops.deploy.release.trace import Trace
 from gymops.deploy.smoke import Answer
 from gymops.deploy.stack.port import Detail, Reader
@@ -20,6 +19,7 @@ from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Recovery, Stacks
 from gymops.deploy.stack.waiting import Progress
 from gymops.deploy.static import StaticFile
+from gymops.store.objects import Objects
 
 
 class Files(Protocol):

@@ -12,12 +12,12 @@ from gymops.aws.session import AwsError
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release
 from gymops.deploy.release.lock import Owner, held_by
-from gymops.deploy.release.objects import Stored
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.deploy.verbs.site import Site
 from gymops.errors import Unknown
+from gymops.store.objects import Stored
 from tests.contract.objects import MemoryObjects
 from tests.unit.deploy.verbs.world import World, built, code
 
