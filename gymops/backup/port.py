@@ -29,6 +29,7 @@ def untold(_phase: str, _how_far: str) -> None:
 class OutOfReach(GymopsError):
     """The time asked for cannot be restored; ``nearest`` is the one that can."""
 
+    exit_code = 4
     code = "out_of_reach"
 
     def __init__(self, message: str, *, nearest: datetime | None, hint: str | None = None) -> None:

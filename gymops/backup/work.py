@@ -31,6 +31,18 @@ def folder(home: Path) -> Iterator[Path]:
         os.close(held)
 
 
+def held(one: Path) -> bool:
+    """Whether whoever made a folder lives."""
+    try:
+        with _locked(one / _LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _sweep(home: Path) -> None:
     for left in home.glob(f"{_PREFIX}*"):
         with suppress(OSError), _locked(left / _LOCK) as file:

@@ -3,13 +3,14 @@
 A seal says of each user whose stream grew since the seal before how many events it has, its head, and the
 chunks that were closed; together with those before it, it says so of the whole log. Each seal holds the
 digest of the one before, so that none can be taken out of the row, and is signed. A user's first N events
-never change, and so a later state of the log has every earlier seal as a beginning.
+never change, and so a later state of the log has every earlier seal as a beginning. Where a database is put
+back on purpose, a seal says from which one it goes on (``goes_on``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -40,6 +41,18 @@ class Grown:
 
 
 @dataclass(frozen=True)
+class GoesOn:
+    """The seal that the first one of a restored database goes on from. Those in between are of the history
+    that was given up: they stay in the row, and nothing is held to them any more.
+    """
+
+    number: int
+    digest: str
+    restore: str
+    """Which one."""
+
+
+@dataclass(frozen=True)
 class Seal:
     """The event log of an environment at a moment."""
 
@@ -59,6 +72,8 @@ class Seal:
     """The log's head."""
     rejected: Rejected
     streams: Mapping[str, Grown] = field(default_factory=dict)
+    goes_on: GoesOn | None = None
+    """None: it says what came since the seal before."""
 
     def dump(self) -> bytes:
         """As it is signed and stored: JSON with one spelling."""
@@ -117,11 +132,9 @@ class Sealed:
             SealError: it is not the next one, or does not follow from what it says.
         """
         number, digest = (self.last.number, self.last.digest) if self.last else (0, "")
-        if (seal.number, seal.previous) != (number + 1, digest):
-            raise SealError(
-                f"seal {seal.number} of {seal.environment} does not follow on seal {number}",
-                hint="a seal was changed or taken away: compare with where the seals are copied to",
-            )
+        said = seal.goes_on or GoesOn(seal.number - 1, seal.previous, "")
+        if (said.number, said.digest) != (number, digest):
+            raise _not_in_row(seal, number)
         for user, grown in seal.streams.items():
             chunks = self.chunks.setdefault(user, [])
             self.closed[user] = fold(grown.chunks, self.closed.get(user, EMPTY_HEAD))
@@ -137,15 +150,45 @@ class Sealed:
 
 
 def sealed(seals: Iterable[Seal]) -> Sealed:
-    """What seals say together, from the first one on."""
+    """What seals say together, from the first one on.
+
+    Raises:
+        SealError: one is missing, or does not follow from those before.
+    """
     together = Sealed()
-    for seal in seals:
+    for seal in lineage(list(seals)):
         together.add(seal)
     return together
 
 
+def lineage(seals: Sequence[Seal]) -> list[Seal]:
+    """The seals that the last one stands on, and itself: without those of a history that was given up.
+
+    Raises:
+        SealError: one is missing, or not the one that was there.
+    """
+    digest = ""
+    for number, seal in enumerate(seals):
+        if (seal.number, seal.previous) != (number + 1, digest):
+            raise _not_in_row(seal, number)
+        digest = seal.digest
+    path: list[Seal] = []
+    at = len(seals)
+    while at > 0:
+        path.append(seals[at - 1])
+        at = before.number if (before := path[-1].goes_on) and before.number < at else at - 1
+    return path[::-1]
+
+
+def _not_in_row(seal: Seal, number: int) -> SealError:
+    return SealError(
+        f"seal {seal.number} of {seal.environment} does not follow on seal {number}",
+        hint="a seal was changed or taken away: compare with where the seals are copied to",
+    )
+
+
 def _plain(seal: Seal) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "environment": seal.environment,
         "number": seal.number,
@@ -165,12 +208,16 @@ def _plain(seal: Seal) -> dict[str, Any]:
             for user, one in seal.streams.items()
         },
     }
+    if seal.goes_on:  # the others are spelled as ever
+        before = seal.goes_on
+        document["goes_on"] = {"number": before.number, "digest": before.digest, "restore": before.restore}
+    return document
 
 
 def _read(document: dict[str, Any]) -> Seal:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']}, and this gymops knows {FORMAT}")
-    rejected, streams = document["rejected"], document["streams"]
+    rejected, streams, before = document["rejected"], document["streams"], document.get("goes_on")
     return Seal(
         environment=document["environment"],
         number=document["number"],
@@ -185,4 +232,5 @@ def _read(document: dict[str, Any]) -> Seal:
             user: Grown(one["events"], bytes.fromhex(one["head"]), tuple(map(bytes.fromhex, one["chunks"])))
             for user, one in streams.items()
         },
+        goes_on=GoesOn(before["number"], before["digest"], before["restore"]) if before else None,
     )

@@ -1,0 +1,206 @@
+"""What a restore begins with and up to where it goes: decided from the catalogue, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gymops.backup import lsn
+from gymops.backup.port import OutOfReach, Wanted
+from gymops.backup.recovery_point import Kind, NoPoint, RecoveryPoint, SealedAt, sealed_at
+from gymops.backup.tiers import CONTINUOUS
+from gymops.backup.vault import Vault
+from gymops.backup.wal import Segment, Stored, Wal, WalGap
+from gymops.eventlog.seal import Seal
+
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """A recovery point, and how far to go from it."""
+
+    point: RecoveryPoint
+    at: datetime | None
+    """Up to when; None: as far as ``wal`` goes, or the point as it is where there is none."""
+    lost_since: datetime
+    """What was committed by then comes back."""
+    seal: Seal | None
+    """The newest one that must come back; None: nothing was sealed by then."""
+    wal: tuple[Stored, ...] = ()
+    end: int | None = None
+    """Of the WAL without a target: the place that must be reached; a moment is marked there."""
+
+    @property
+    def recovery(self) -> Mapping[str, str]:
+        """As PostgreSQL takes it."""
+        if self.at is not None:
+            return {"recovery_target_time": f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00"}
+        return {} if self.wal else {"recovery_target": "immediate"}
+
+    @property
+    def sealed_at(self) -> SealedAt | None:
+        """What must come back, as a plan says it."""
+        return sealed_at(self.seal) if self.seal else None
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A base backup, and the times that the WAL behind it restores."""
+
+    base: RecoveryPoint
+    wal: Wal | None
+    row: tuple[Stored, ...]
+    """From its start on, without a gap."""
+    marked: Segment | None
+    """The last of them that ends at a mark."""
+    gap: bool
+    """Whether there is more behind a gap."""
+
+    @property
+    def until(self) -> datetime | None:
+        """Every time between the base's end and this one."""
+        return self.marked.at if self.marked and self.marked.at > self.base.ended else None
+
+
+def choose(vault: Vault, wanted: Wanted) -> Target:
+    """What is restored for what is wanted.
+
+    Raises:
+        OutOfReach: the time is not covered; it says which is the nearest.
+        NoPoint: there is no such point, none of that tier, or none at all.
+        WalGap: the point is there, and WAL that it needs is not.
+        Forged: a record is damaged, or signed by another.
+    """
+    points = sorted(vault.catalogue.points(), key=lambda one: (one.ended, one.id))
+    seals = vault.seals.read()
+    chosen = _point(vault.environment, points, wanted)
+    bases = [one for one in points if one.kind is Kind.BASE and (chosen is None or one is chosen)]
+    if wanted.at is not None:
+        return _time(vault, bases or points, wanted.at, seals)
+    if chosen is not None:
+        return _alone(chosen, seals)
+    if not bases:
+        if not points:
+            raise NoPoint("there is no recovery point", hint=f"gymops backup {vault.environment}")
+        return _alone(points[-1], seals)
+    return _latest(vault.environment, _span(vault, bases[-1]), seals)
+
+
+def on_its_way(point: RecoveryPoint, seals: Sequence[Seal], upto: int) -> list[Seal]:
+    """The seals that a recovery from a point passes up to a place in the WAL: those of the same history.
+
+    A database that was put back goes on with another history, and its first seal says so: none from there on
+    is passed by what was taken before.
+    """
+    first = point.seal.number if point.seal else 1
+    after = next((one.number for one in seals if one.goes_on and one.number > first), len(seals) + 1)
+    run = [one for one in seals if first <= one.number < after and one.system == point.system]
+    return [one for one in run if lsn.parse(one.lsn) <= upto or one.number == first]
+
+
+def _point(environment: str, points: Sequence[RecoveryPoint], wanted: Wanted) -> RecoveryPoint | None:
+    """None: whichever fits."""
+    if wanted.point is not None:
+        found = [one for one in points if one.id == wanted.point]
+        if not found:
+            raise NoPoint(
+                f"there is no recovery point {wanted.point}", hint=f"gymops backups {environment} lists them"
+            )
+        return found[0]
+    if wanted.tier in (None, CONTINUOUS):
+        return None
+    found = [one for one in points if one.tier == wanted.tier]
+    if not found:
+        raise NoPoint(
+            f"there is no recovery point of the tier {wanted.tier}",
+            hint=f"gymops backup {environment} --tier {wanted.tier}",
+        )
+    return found[-1]
+
+
+def _alone(point: RecoveryPoint, seals: Sequence[Seal]) -> Target:
+    """A point as it is."""
+    if point.kind is Kind.DUMP or point.end_lsn is None:
+        seal = next((one for one in seals if point.seal and one.number == point.seal.number), None)
+        return Target(point, None, point.began, seal)
+    passed = on_its_way(point, seals, lsn.parse(point.end_lsn))
+    return Target(point, None, point.began, passed[-1] if passed else None)
+
+
+def _latest(environment: str, span: _Span, seals: Sequence[Seal]) -> Target:
+    if span.gap:
+        until = span.until or span.base.ended
+        raise WalGap(
+            f"WAL is missing: nothing that was committed after {_text(until)} can be restored",
+            hint=f"gymops restore {environment} --at {_text(until)} --to NEW; gymops backup {environment}",
+        )
+    if span.marked is None or span.until is None:
+        return _alone(span.base, seals)
+    end = lsn.parse(span.marked.end_lsn)
+    passed = on_its_way(span.base, seals, end)
+    return Target(span.base, None, span.until, passed[-1] if passed else None, span.row, end)
+
+
+def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Sequence[Seal]) -> Target:
+    """The newest base that was done by then, and the WAL from its start to the first mark past the time."""
+    before = [one for one in points if one.ended <= at]
+    after = next((one for one in points if one.ended > at), None)
+    if not before:
+        raise _out_of_reach(vault.environment, at, "before", after.ended if after else None)
+    base = before[-1]
+    if base.kind is not Kind.BASE:
+        raise _out_of_reach(vault.environment, at, "after", base.ended, f"or --from {base.id}")
+    span = _span(vault, base)
+    if span.until is None or at > span.until:
+        gap = f"; {'WAL is missing' if span.gap else 'nothing was received'} from there on"
+        aside = f"or --at {_text(after.ended)}" if after else ""
+        raise _out_of_reach(vault.environment, at, "after", span.until or base.ended, aside, gap)
+    row = span.row
+    if span.wal is not None:
+        with ThreadPoolExecutor(_READERS) as readers:
+            segments = list(readers.map(span.wal.segment, row))
+        past = next((n for n, one in enumerate(segments) if one.marked and one.at > at), len(row) - 1)
+        row = row[: past + 1]
+    passed = [one for one in on_its_way(base, seals, row[-1].end) if one.taken <= at]
+    return Target(base, at, at, passed[-1] if passed else None, row)
+
+
+def _span(vault: Vault, base: RecoveryPoint) -> _Span:
+    if base.system is None or base.timeline is None or base.start_lsn is None or base.end_lsn is None:
+        return _Span(base, None, (), None, gap=False)
+    wal = vault.wal(base.system, base.segment)
+    row = tuple(wal.chain(base.timeline, base.start_lsn))
+    end = row[-1].end if row else lsn.parse(base.start_lsn)
+    later = [one for one in wal.stored() if lsn.timeline(one.name) == base.timeline and one.start >= end]
+    return _Span(base, wal, row, _marked(wal, row, lsn.parse(base.end_lsn)), gap=bool(later))
+
+
+def _marked(wal: Wal, row: Sequence[Stored], behind: int) -> Segment | None:
+    for one in reversed(row):
+        if one.end < behind:
+            return None
+        segment = wal.segment(one)
+        if segment.marked:
+            return segment
+    return None
+
+
+def _out_of_reach(
+    environment: str, at: datetime, side: str, nearest: datetime | None, aside: str = "", why: str = ""
+) -> OutOfReach:
+    if nearest is None:
+        return OutOfReach(
+            "nothing is backed up", nearest=None, hint=f"gymops backup {environment} takes a backup"
+        )
+    return OutOfReach(
+        f"{_text(at)} is {side} what can be restored: the nearest time is {_text(nearest)}{why}",
+        nearest=nearest,
+        hint=f"gymops restore {environment} --at {_text(nearest)} --to NEW {aside}".strip(),
+    )
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
