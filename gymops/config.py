@@ -31,6 +31,18 @@ class EventMapping:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Where the backups of an environment's own server go, as [environments.NAME.backup] has it."""
+
+    store: str | None = None
+    """A folder, or ``s3://bucket/prefix``; None: ``backups`` in ``home``."""
+    method: str | None = None
+    """``base`` or ``dump``; None: whichever the server allows."""
+    tiers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Tier -> schedule, keep, rpo, rto, as they are written."""
+
+
+@dataclass(frozen=True)
 class Environment:
     """One environment, as [environments.NAME] has it: its database, and where it is deployed."""
 
@@ -53,6 +65,8 @@ class Environment:
     """Paths that must answer 200 before a release gets traffic."""
     traffic: str | None = None
     """How traffic moves to a release: ``AllAtOnce``, ``Canary10Percent5Minutes``, ``Linear...``."""
+    backup: Backup | None = None
+    """None: nothing is said of it."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +231,7 @@ def _environments(document: dict[str, Any], where: Path) -> dict[str, Environmen
 
 def _environment(section: Any, title: str) -> Environment:
     texts = {"database", "profile", "account", "region", "after", "traffic"}
-    _known(section, texts | {"parameters", "smoke", "within_days", "returns"}, title)
+    _known(section, texts | {"parameters", "smoke", "within_days", "returns", "backup"}, title)
     at = title.replace("[", "").replace("]", "")
     values: dict[str, Any] = {name: _text(section[name], f"{at}.{name}") for name in texts & set(section)}
     if "smoke" in section:
@@ -230,7 +244,27 @@ def _environment(section: Any, title: str) -> Environment:
         raise ConfigError(
             f"{at}.account: {values['account']!r} is no account", hint="an account has twelve digits"
         )
+    if "backup" in section:
+        values["backup"] = _backup(section["backup"], f"{title.removesuffix(']')}.backup]", f"{at}.backup")
     return Environment(**values, parameters=_parameters(section.get("parameters", {}), title))
+
+
+def _backup(section: Any, title: str, at: str) -> Backup:
+    _known(section, {"store", "method", "tiers"}, title)
+    values = {name: _text(section[name], f"{at}.{name}") for name in {"store", "method"} & set(section)}
+    if values.get("method", "base") not in {"base", "dump"}:
+        raise ConfigError(f"{at}.method: {values['method']!r} is none", hint='method = "base" or "dump"')
+    tiers = section.get("tiers", {})
+    _known(tiers, set(tiers) if isinstance(tiers, dict) else set(), f"{title.removesuffix(']')}.tiers]")
+    for name, one in tiers.items():
+        _known(one, set(one) if isinstance(one, dict) else set(), f"{title.removesuffix(']')}.tiers.{name}]")
+    return Backup(
+        **values,
+        tiers={
+            name: {key: _text(value, f"{at}.tiers.{name}.{key}") for key, value in one.items()}
+            for name, one in tiers.items()
+        },
+    )
 
 
 def _parameters(given: Any, environment: str) -> dict[str, str]:

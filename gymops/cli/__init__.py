@@ -20,6 +20,8 @@ from gymops.errors import EXIT_CODES, GymopsError, Interrupted
 # `gymops --help` imports click and little else.
 COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("gymops.cli.attach", "Follow the release that runs in an environment, or give one up."),
+    "backup": ("gymops.cli.backup", "Back up an environment's PostgreSQL: seal, copy, read back, record."),
+    "backups": ("gymops.cli.backups", "What can be restored: recovery points, and the times in between."),
     "build": ("gymops.cli.build", "Build the release artefact: a zip, or an image without a Docker daemon."),
     "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),

@@ -35,6 +35,8 @@ _SETTINGS = {
     "maintenance_work_mem": "256MB",
     "work_mem": "16MB",
     "max_wal_size": "4GB",
+    # What backups have not fetched is kept, but does not fill the disk: then a new base backup is needed.
+    "max_slot_wal_keep_size": "4GB",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
     "random_page_cost": "1.1",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gymops import config, resources
-from gymops.config import Environment, EventMapping, Settings
+from gymops.config import Backup, Environment, EventMapping, Settings
 from gymops.errors import ConfigError
 
 TEMPLATE = resources.path("templates") / "gymops.toml"
@@ -190,6 +190,14 @@ def test_every_example_of_the_template_is_understood() -> None:
     assert prod.after == "staging"
     assert prod.within_days == 7
     assert prod.smoke == ("/api/health",)
+    assert prod.backup == Backup(
+        "s3://our-backups/app",
+        "dump",
+        {
+            "continuous": {"keep": "30 days", "rpo": "5 minutes", "rto": "15 minutes"},
+            "daily": {"schedule": "03:00", "keep": "30 days"},
+        },
+    )
     assert settings.app
     assert settings.app.test == ("pytest", "-q")
     mapping = settings.mapping
@@ -199,8 +207,9 @@ def test_every_example_of_the_template_is_understood() -> None:
 
 def test_every_setting_is_in_the_template() -> None:
     text = uncommented()
-    environment = set(Environment.__dataclass_fields__) - {"parameters"}
-    for name in ("home", "postgres_bin", *environment, *EventMapping.__dataclass_fields__):
+    environment = set(Environment.__dataclass_fields__) - {"parameters", "backup"}
+    backup = set(Backup.__dataclass_fields__) - {"tiers"}
+    for name in ("home", "postgres_bin", *environment, *backup, *EventMapping.__dataclass_fields__):
         assert re.search(rf"^{name} = ", text, re.MULTILINE), name
     for name in ("home", "postgres_bin", "config"):
         assert f"GYMOPS_{name.upper()}" in text

@@ -1,0 +1,104 @@
+"""``gymops backup``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gymops.cli import context, output, vaults
+from gymops.clock import SystemClock
+
+if TYPE_CHECKING:
+    from gymops.backup.take import Taken
+
+_EPILOG = """\b
+Examples:
+  gymops backup local
+  gymops backup local --tier continuous   # the WAL up to now: every minute, by cron
+  gymops backup prod --tier weekly --json
+
+\b
+--json: {"environment", "tier", "recovery_point": {"id", "kind", "tier", "began", "ended", "size", "files",
+"seal", "keep_until", ...} or null where only WAL was received, "seal": {"number", "events", "head", "taken",
+"digest"} or null, "restorable_until", "pruned": {"points", "segments", "unclaimed"}, "notes"}.
+Exit 0: it is in the catalogue, and its bytes were read back and hash as they were written."""
+
+
+@click.command("backup", epilog=_EPILOG)
+@click.argument("environment", metavar="ENV")
+@click.option("--tier", metavar="TIER", help="For which tier; continuous receives WAL (default: daily).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(ctx: click.Context, environment: str, tier: str | None, as_json: bool) -> None:
+    """Take a backup of an environment's PostgreSQL: the whole server and its WAL.
+
+    What the event log holds is sealed first, so that a restore can be held to it. A server that only SQL
+    reaches is dumped. What is stored is compressed, encrypted and read back; what tiers let go of is
+    deleted, but never the last good one. `local` is the embedded server.
+    """
+    settings = context.settings(ctx)
+    vault = vaults.vault(settings, environment)
+    taker = vaults.taker(settings, environment, vault)
+    plan = taker.plan(tier)
+    taken = taker.take(plan, SystemClock().now(), _Phases())
+    if as_json:
+        output.document(_taken(environment, plan.tier.name, taken))
+        return
+    _show(environment, taken)
+
+
+class _Phases:
+    """Names each phase as it begins."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+
+    def __call__(self, phase: str, how_far: str) -> None:
+        if phase != self._phase:
+            output.note(f"{phase} ..." if how_far.endswith("MB") else f"{phase}: {how_far} ...")
+        self._phase = phase
+
+
+def _taken(environment: str, tier: str, taken: Taken) -> dict[str, Any]:
+    from gymops.store.records import plain
+
+    pruned = taken.pruned
+    return {
+        "environment": environment,
+        "tier": tier,
+        "recovery_point": {**plain(taken.point), "size": taken.point.size} if taken.point else None,
+        "seal": plain(taken.seal),
+        "restorable_until": plain(taken.until),
+        "pruned": pruned
+        and {
+            "points": [point.id for point in pruned.points],
+            "segments": pruned.segments,
+            "unclaimed": list(pruned.unclaimed),
+        },
+        "notes": list(taken.notes),
+    }
+
+
+def _show(environment: str, taken: Taken) -> None:
+    point, text = taken.point, output.text
+    if point:
+        until = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
+        text(f"{point.kind.value:<8} {point.id} ({point.tier}), {size(point.size)}{until}")
+    if taken.seal:
+        text(f"sealed   {taken.seal.events:,} events, digest {taken.seal.head}")
+    if taken.until:
+        text(f"until    {taken.until:%Y-%m-%d %H:%M:%S} UTC every time since the base backup can be restored")
+    if taken.pruned and (taken.pruned.points or taken.pruned.segments):
+        text(f"pruned   {len(taken.pruned.points)} recovery points, {taken.pruned.segments} segments of WAL")
+    for note in taken.notes:
+        text(f"note     {note}")
+    output.note(f"next: gymops restore-test {environment}")
+
+
+def size(count: int) -> str:
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.1f} {units[0]}" if units[0] != "B" else f"{count} B"

@@ -1,0 +1,69 @@
+"""``gymops backups``: what can be restored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gymops.cli import context, output, vaults
+from gymops.cli.backup import size
+
+if TYPE_CHECKING:
+    from gymops.backup.port import Listing, Point
+
+_EPILOG = """\b
+Examples:
+  gymops backups local
+  gymops backups prod --json | jq '.points[-1].id'
+
+\b
+--json: {"environment", "points": [{"id", "kind", "tier", "taken", "size", "encrypted", "locked", "where",
+"ready", "keep_until", "seal": {"number", "events", "head", "taken", "digest"} or null, "verified"}],
+"windows": [{"source", "id", "earliest", "latest", "gone"}]: between these every time can be restored,
+"silent": {where nobody could look: why}}"""
+
+
+@click.command("backups", epilog=_EPILOG)
+@click.argument("environment", metavar="ENV")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(ctx: click.Context, environment: str, as_json: bool) -> None:
+    """List what can be restored: recovery points, and the times in between."""
+    from gymops.backup.listing import listing as look
+    from gymops.store.records import plain
+
+    found = look(vaults.vault(context.settings(ctx), environment))
+    if as_json:
+        output.document({"environment": environment, **plain(found)})
+        return
+    _list(environment, found)
+
+
+def _list(environment: str, found: Listing) -> None:
+    if not found.points:
+        output.text(f"no backups of {environment} yet: gymops backup {environment}")
+        return
+    headers = ("id", "kind", "tier", "taken (UTC)", "size", "events", "kept until", "verified")
+    output.table([_row(point) for point in found.points], headers)
+    for window in found.windows:
+        gone = ", deleted since" if window.gone else ""
+        output.text(
+            f"any time from {window.earliest:%Y-%m-%d %H:%M:%S} to {window.latest:%Y-%m-%d %H:%M:%S} UTC"
+            f" (server {window.id}{gone})"
+        )
+    for where, why in found.silent.items():
+        output.note(f"{where}: {why}")
+
+
+def _row(point: Point) -> tuple[str, ...]:
+    return (
+        point.id if point.ready else f"{point.id} (NOT READY)",
+        point.kind,
+        point.tier or "",
+        f"{point.taken:%Y-%m-%d %H:%M:%S}",
+        size(point.size) if point.size is not None else "",
+        f"{point.seal.events:,}" if point.seal else "not sealed",
+        f"{point.keep_until:%Y-%m-%d}" if point.keep_until else "",
+        f"{point.verified:%Y-%m-%d}" if point.verified else "never",
+    )

@@ -1,0 +1,125 @@
+"""Where backups are and what takes them: the composition root of ``backup`` and its kin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gymops.cli import context, output
+from gymops.clock import SystemClock
+from gymops.config import Backup, Settings
+from gymops.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gymops.backup.keys import Keys
+    from gymops.backup.take import Taker
+    from gymops.backup.tiers import Tier
+    from gymops.backup.vault import Vault
+
+
+def vault(settings: Settings, environment: str) -> Vault:
+    """Where an environment's backups are; the keys are made if there are none.
+
+    Raises:
+        ConfigError: its store is none, or would hold the keys too.
+        KeyProblem: a key cannot be read.
+    """
+    from gymops.backup.vault import Vault
+    from gymops.store.below import Below
+    from gymops.store.directory import DirectoryObjects
+    from gymops.store.folder import FolderBlobs
+
+    store = backup(settings, environment).store
+    clock, work = SystemClock(), settings.home / "work"
+    if store and store.startswith("s3://"):
+        from gymops.aws.blobs import S3Blobs
+        from gymops.aws.s3 import S3Objects
+
+        client, (bucket, prefix) = _s3(settings, environment), _place(store)
+        objects = Below(S3Objects(client, bucket, clock), f"{prefix}records/")
+        blobs = S3Blobs(client, bucket, f"{prefix}data/", clock)
+        return Vault(environment, objects, blobs, keys(settings), work, store)
+    folder = Path(store) if store else settings.home / "backups"
+    if (settings.home / "keys").resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(
+            f"{folder} would hold the keys too, and a backup is worth nothing to whoever loses both",
+            hint="store the backups in a folder of their own",
+        )
+    return Vault(
+        environment,
+        DirectoryObjects(folder / "records", clock),
+        FolderBlobs(folder / "data", clock),
+        keys(settings),
+        work,
+        str(folder),
+    )
+
+
+def taker(settings: Settings, environment: str, place: Vault) -> Taker:
+    """What takes the backups of an environment's own server; the embedded one is started for ``local``.
+
+    Raises:
+        ConfigError: the environment names no database; the tiers cannot be.
+        ServerError: the embedded server cannot be started.
+    """
+    from gymops.backup.take import Taker
+    from gymops.pg.binaries import find_binaries
+
+    given = tiers(settings, environment)
+    if environment == "local" and "local" not in settings.databases:
+        url = context.target_url(settings, None)
+    elif environment in settings.databases:
+        url = settings.databases[environment]
+        url = context.target_url(settings, f"env:{environment}" if url.startswith("env:") else url)
+    else:
+        raise ConfigError(
+            f"{environment}: gymops.toml names no database of it",
+            hint=f"[environments.{environment}] database = ..., and [environments.{environment}.backup]",
+        )
+    binaries = find_binaries(settings.postgres_bin)
+    return Taker(url, binaries, place, given, backup(settings, environment).method)
+
+
+def tiers(settings: Settings, environment: str) -> tuple[Tier, ...]:
+    """The tiers of an environment.
+
+    Raises:
+        ConfigError: one cannot be.
+    """
+    from gymops.backup import tiers as tier
+
+    return tier.tiers(backup(settings, environment).tiers, f"environments.{environment}.backup.tiers")
+
+
+def keys(settings: Settings) -> Keys:
+    """The keys of backups; where they are made, that is said."""
+    from gymops.backup.keys import open_keys
+
+    folder = settings.home / "keys"
+    there = folder.exists()
+    found = open_keys(folder, settings.environ)
+    if not there and folder.exists():
+        output.note(f"made the keys {folder}: keep a copy elsewhere, no backup can be read without them")
+    return found
+
+
+def backup(settings: Settings, environment: str) -> Backup:
+    """What gymops.toml says of an environment's backups."""
+    found = settings.environments.get(environment)
+    return (found and found.backup) or Backup()
+
+
+def _s3(settings: Settings, environment: str) -> object:
+    from gymops.aws.account import Account
+
+    found = settings.environments.get(environment)
+    environ = settings.environ
+    region = (found and found.region) or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    return Account(region or "us-east-1", profile=found.profile if found else None).client("s3")
+
+
+def _place(store: str) -> tuple[str, str]:
+    bucket, _, prefix = store.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise ConfigError(f"{store!r} names no bucket", hint="s3://bucket/prefix")
+    return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
