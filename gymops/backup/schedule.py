@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from gymops.errors import ConfigError
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SPELLED = re.compile(r"(?:(?P<day>[a-z]+)|(?P<date>\d{1,2})\.) (?P<time>\d\d:\d\d)|(?P<daily>\d\d:\d\d)")
+_SPELLED = re.compile(
+    r"(?:(?P<day>[a-z]+)(?:-(?P<last>[a-z]+))?|(?P<date>\d{1,2})\.) (?P<time>\d\d:\d\d)|(?P<daily>\d\d:\d\d)"
+)
 _DURATION = re.compile(r"(\d{1,5}) (minute|hour|day|week)s?")
 DAY = timedelta(days=1)
 
@@ -25,23 +27,27 @@ class Schedule:
     """0 is Monday."""
     day: int | None = None
     """Of the month, 1 to 28: every month has it."""
+    last: int | None = None
+    """The last of several days of the week, from ``weekday`` on."""
 
     @property
     def text(self) -> str:
-        """As gymops.toml has it: ``03:00``, ``sunday 04:00``, ``1. 05:00``."""
-        on = DAYS[self.weekday] + " " if self.weekday is not None else f"{self.day}. " if self.day else ""
+        """As gymops.toml has it: ``03:00``, ``sunday 04:00``, ``tuesday-saturday 03:00``, ``1. 05:00``."""
+        on = f"{self.day}. " if self.day else ""
+        if self.weekday is not None:
+            on = DAYS[self.weekday] + (f"-{DAYS[self.last]} " if self.last is not None else " ")
         return f"{on}{self.hour:02}:{self.minute:02}"
 
     @property
     def cron(self) -> str:
         """As cron has it."""
-        weekday = "*" if self.weekday is None else (self.weekday + 1) % 7
+        weekday = "*" if self.weekday is None else ",".join(str((one + 1) % 7) for one in self._days)
         return f"{self.minute} {self.hour} {self.day or '*'} * {weekday}"
 
     @property
     def interval(self) -> timedelta:
         """The longest time between two."""
-        return DAY * (31 if self.day else 7 if self.weekday is not None else 1)
+        return DAY * (31 if self.day else 1 if self.weekday is None else 8 - len(self._days))
 
     def due(self, since: datetime, until: datetime) -> Iterator[datetime]:
         """When it is due behind one time and up to another, in order."""
@@ -52,11 +58,18 @@ class Schedule:
             at += DAY
 
     def _on(self, at: datetime) -> bool:
-        return self.weekday in (None, at.weekday()) and self.day in (None, at.day)
+        return (self.weekday is None or at.weekday() in self._days) and self.day in (None, at.day)
+
+    @property
+    def _days(self) -> list[int]:
+        if self.weekday is None:
+            return []
+        more = 0 if self.last is None else (self.last - self.weekday) % 7
+        return [(self.weekday + one) % 7 for one in range(more + 1)]
 
 
 def parse(text: str, where: str) -> Schedule:
-    """``03:00``, ``sunday 04:00`` or ``1. 05:00``.
+    """``03:00``, ``sunday 04:00``, ``tuesday-saturday 03:00`` or ``1. 05:00``.
 
     Raises:
         ConfigError: it is none of them.
@@ -65,12 +78,15 @@ def parse(text: str, where: str) -> Schedule:
     if found:
         hour, minute = (int(part) for part in (found["time"] or found["daily"]).split(":"))
         day = int(found["date"]) if found["date"] else None
-        known = found["day"] is None or found["day"] in DAYS
+        first, last = found["day"], found["last"]
+        known = {first, last} <= {None, *DAYS} and (last is None or first != last)
         if known and hour < 24 and minute < 60 and (day is None or 1 <= day <= 28):
-            return Schedule(hour, minute, DAYS.index(found["day"]) if found["day"] else None, day)
+            return Schedule(
+                hour, minute, DAYS.index(first) if first else None, day, DAYS.index(last) if last else None
+            )
     raise ConfigError(
         f"{where}: {text!r} is no schedule",
-        hint='"03:00", "sunday 04:00", "1. 05:00" (up to the 28.); all in UTC',
+        hint='"03:00", "sunday 04:00", "tuesday-saturday 03:00", "1. 05:00" (up to the 28.); all in UTC',
     )
 
 

@@ -29,6 +29,8 @@ class Tier:
     """At most so much may be lost."""
     rto: timedelta | None = None
     """At most so long may a restore take, the proof included."""
+    copy: str | None = None
+    """The region that gets a copy."""
 
 
 @dataclass(frozen=True)
