@@ -15,6 +15,10 @@ class Forged(GymopsError):
     code = "forged"
 
 
+class OtherKey(Forged):
+    """A record is signed by a key we do not know: its own, or somebody else's."""
+
+
 def close(document: bytes, keys: Keys) -> bytes:
     """A document, signed; the text of it stays as it is, byte for byte."""
     record = {"signed": document.decode(), "key": keys.public, "signature": keys.sign(document)}
@@ -34,7 +38,7 @@ def open_(data: bytes, name: str, trusted: Collection[str]) -> bytes:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Forged(f"{name} is damaged: it is no signed record", hint=_HINT) from None
     if key not in trusted:
-        raise Forged(f"{name} is signed by another key ({key[:12]}...)", hint=_OTHER)
+        raise OtherKey(f"{name} is signed by another key ({key[:12]}...)", hint=_OTHER)
     if not verified(key, document, signature):
         raise Forged(f"{name} was changed after it was signed", hint=_HINT)
     return document

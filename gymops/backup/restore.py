@@ -22,6 +22,7 @@ from gymops.backup.port import Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import Kind, RecoveryPoint, new_id
 from gymops.backup.targets import Target
 from gymops.backup.vault import Vault
+from gymops.backup.wal import Stored, Wal
 from gymops.clock import Clock
 from gymops.errors import GateRefused, Unverified
 from gymops.eventlog.postgres import PostgresLog
@@ -32,6 +33,7 @@ from gymops.pg.binaries import major
 from gymops.pg.connection import connect_plain, translated
 from gymops.pg.conninfo import parse
 from gymops.pg.embedded import Server
+from gymops.store.blobs import NoBlob
 
 _FETCHERS = 4
 _HERE = "restored"
@@ -109,7 +111,8 @@ class Restores:
         """Bring it back, apart; it ends with this process unless it is kept.
 
         Raises:
-            Damaged, NoBlob, WalGap, NotRecovered: what is stored does not become what it was.
+            Damaged, NoBlob, NotRecovered: what is stored does not become what it was.
+            NoPoint, WalGap: it was deleted since it was planned.
             KeyProblem: it is encrypted to another key.
             StoreError, ServerError: this machine does not let it; a full disk, say.
         """
@@ -124,18 +127,18 @@ class Restores:
             server = Server(folder / "server", self._programs(target.point))
             cluster.prepare_home(server.home, server.folder)
             stack.callback(embedded.stop, server, clock=self.clock)
-            if target.point.kind is Kind.DUMP:
-                loaded.load(server, self.vault, target.point, self.clock, tell)
-                database, reached = embedded.DATABASE, None
-                user = embedded.OWNER
-            else:
-                self._recover(server, target, tell)
-                parameters = parse(self.url)
-                user = parameters.get("user", embedded.OWNER)
-                database = parameters.get("dbname", user)
-                reached = self._check(server, server.url(database, user), target, tell)
+            try:
+                if target.point.kind is Kind.DUMP:
+                    loaded.load(server, self.vault, target.point, self.clock, tell)
+                    url, reached = server.url(), None
+                else:
+                    url = self._recover(server, target, tell)
+                    reached = self._check(server, url, target, tell)
+            except NoBlob:
+                self.vault.catalogue.get(target.point.id)  # raises if it was deleted meanwhile
+                raise
             self._live[plan.to] = _Live(server, target, stack.pop_all(), reached)
-        return Restored(plan.to, str(server.socket_dir), server.port, server.url(database, user))
+        return Restored(plan.to, str(server.socket_dir), server.port, url)
 
     def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = untold) -> Proof:
         """Hold what came back to the newest seal on its way.
@@ -206,7 +209,7 @@ class Restores:
         """The seal it is held to."""
         return self._expected(self._live[restored.name])
 
-    def _recover(self, server: Server, target: Target, tell: Tell) -> None:
+    def _recover(self, server: Server, target: Target, tell: Tell) -> str:
         folder = server.folder / isolated.WAL
         folder.mkdir(mode=0o700)
         self._fetch(target, folder, tell)
@@ -222,6 +225,9 @@ class Restores:
         base.unpack(self.vault.blobs, target.point.files[0], self.vault.keys, server.data, advance)
         tell("recover", f"to {target.at}" if target.at else "as far as it goes")
         isolated.prepare(server, target.recovery, self.clock)
+        parameters = parse(self.url)
+        user = parameters.get("user", embedded.OWNER)
+        return server.url(parameters.get("dbname", user), user)
 
     def _fetch(self, target: Target, folder: Path, tell: Tell) -> None:
         point = target.point
@@ -230,7 +236,7 @@ class Restores:
         tell("wal", f"{len(target.wal)} segments, checked as they are read")
         wal = self.vault.wal(point.system, point.segment)
         with ThreadPoolExecutor(_FETCHERS) as fetchers:
-            for _ in fetchers.map(lambda one: wal.fetch(one, folder), target.wal):
+            for _ in fetchers.map(lambda one: _fetched(wal, one, folder), target.wal):
                 pass
 
     def _check(self, server: Server, url: str, target: Target, tell: Tell) -> int:
@@ -267,6 +273,14 @@ class Restores:
                 hint=f"set postgres_bin in gymops.toml to the programs of PostgreSQL {wanted}",
             )
         return fits[0]
+
+
+def _fetched(wal: Wal, one: Stored, folder: Path) -> None:
+    try:
+        wal.fetch(one, folder)
+    except NoBlob:
+        wal.segment(one)  # raises if it was deleted meanwhile
+        raise
 
 
 def _has_events(url: str) -> bool:
