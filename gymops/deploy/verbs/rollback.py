@@ -9,7 +9,7 @@ from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Request
 from gymops.deploy.verbs import schema
 from gymops.deploy.verbs.app import App
-from gymops.deploy.verbs.deploy import told
+from gymops.deploy.verbs.deploy import before, told
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.preflight import returnable
 from gymops.deploy.verbs.run import carry, left
@@ -73,6 +73,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         "commit": chosen.commit,
         "dirty": chosen.dirty,
         "source": Source(name, chosen.number),
+        "before": before(site, bucket),
         "schema_now": running.schema_after if running else None,
         "accepts": chosen.accepts,
         "waiting": [one for one in chosen.waiting if one not in (applied or ())],

@@ -180,8 +180,8 @@ class Static:
         Raises:
             AwsError: one could not be stored.
         """
-        if "traffic" not in context.results or before is None:
-            return  # no page was touched, or there was nothing before
+        if "traffic" not in context.results or context.results.get("alias") or before is None:
+            return  # no page was touched, or they belong to a version that stays, or there was nothing before
         if digest := before().artefact.static:
             self._change(tree := self._tree(digest), tree.manifest.files)
             self._site.talk.say("the pages are those of the release before")

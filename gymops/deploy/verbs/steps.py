@@ -83,7 +83,11 @@ class Steps:
                 Step("settle", self.settle),
                 Step("record", self.record),
             ),
-            recovery=(Step("record-failure", self.record),),
+            recovery=(
+                *self._static.back(self._facts.get("before")),
+                Step("restore", self.restore),
+                Step("record-failure", self.record),
+            ),
         )
 
     def alias(self, version: str | None) -> str | None:
@@ -191,15 +195,20 @@ class Steps:
         return {"changed": done.changed}
 
     def restore(self, context: Context) -> str | None:
-        """After a failure: the alias at the version that served, the stack as the last good release was."""
-        if "stack" not in context.results:
-            return None  # CloudFormation rolled the stack back itself, or it was never touched
+        """After a failure: the alias at the version that served, the stack as the last good release was.
+
+        A rollback's alias stays at the version of then: whoever goes back does not want the other one.
+        """
+        if "stack" not in context.results:  # CloudFormation rolled it back itself, or it was never touched
+            if back := context.results.get("alias"):  # it may have rolled the alias back as well
+                self._site.functions.serve(*self._app.function(), back)
+                self._site.talk.say(f"version {back} serves all the same")
+            return None
         serving = context.results["stack"]["serving"]
         before = self._facts.get("before")
         if not serving or before is None:
             return None  # the first release: there is nothing to return to, and nobody is served
-        function, alias = self._app.function()
-        self._site.functions.serve(function, alias, serving)
+        self._site.functions.serve(*self._app.function(), serving)
         good: Wanted = before()
         self._app.change(good.template, {**good.parameters, LIVE_VERSION: serving}, context)
         self._site.talk.say(f"the stack is back at the release before; version {serving} serves")

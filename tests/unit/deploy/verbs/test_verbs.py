@@ -14,6 +14,7 @@ from gymops.deploy.release.ledger import Ledger, Release, last_good
 from gymops.deploy.release.lock import Lock, Owner
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.smoke import SmokeFailed
+from gymops.deploy.stack.errors import RolledBack
 from gymops.deploy.traffic import Returned
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo, NotTested, WorkFailed
@@ -260,6 +261,37 @@ def test_a_version_that_is_gone_is_published_anew(staging: World, tmp_path: Path
     back = rollback(staging.site(), OWNER)
     assert back.version == "3"
     assert staging.serves == code(built(tmp_path, "one"))
+
+
+def test_a_rollback_whose_stack_cannot_follow_leaves_the_version_of_then_serving(
+    staging: World, tmp_path: Path
+) -> None:
+    """CloudFormation's own rollback brings the alias to where the stack had it: to the bad version."""
+    release(staging, tmp_path, "one")
+    release(staging, tmp_path, "two")
+    before = dict(staging.app)
+    staging.refused.add("staging-gym-app")
+    with pytest.raises(RolledBack) as failed:
+        rollback(staging.site(), OWNER)
+    assert failed.value.exit_code == 5
+    assert staging.serves == code(built(tmp_path, "one"))
+    assert staging.app == before
+    assert ledger(staging)[-1].outcome is Outcome.ROLLED_BACK
+    assert rollback(staging.site(), OWNER).version == "1"
+    assert staging.app["parameters"]["LiveVersion"] == "1"
+
+
+def test_a_rollback_the_long_way_that_does_not_answer_leaves_what_ran(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+    release(staging, tmp_path, "two")
+    before = dict(staging.app)
+    staging.versions["1"] = {"code": "another's"}
+    staging.bad.add(code(built(tmp_path, "one")))
+    with pytest.raises(SmokeFailed) as failed:
+        rollback(staging.site(), OWNER)
+    assert failed.value.exit_code == 5
+    assert staging.serves == code(built(tmp_path, "two"))
+    assert staging.app == before
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ class World:
         self.rings: list[str] = []
         self.states: dict[str, str] = {}
         """The stacks that are not at rest."""
+        self.refused: set[str] = set()
+        """The stacks whose next change CloudFormation rolls back."""
         self.drifted: dict[str, list[Drifted]] = {}
         self.repositories: dict[str, Repository] = {}
         self.said: list[str] = []
@@ -195,6 +197,10 @@ class _Stacks:
             return Deployed(found, changed=False)
         create = target.name not in world.there
         confirm(Preview(target, create, (), (), {}, (), ()))
+        if target.name in world.refused:
+            world.refused.remove(target.name)
+            world.alias = world.there[target.name]["parameters"][LIVE_VERSION]
+            raise RolledBack(f"{target.name}: the role may not", status="UPDATE_ROLLBACK_COMPLETE")
         world.effect(f"stack {target.name}", lambda: self._apply(target, wanted, create=create))
         return Deployed(found, changed=True, change_set=f"arn:{token}")
 
