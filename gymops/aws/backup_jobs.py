@@ -46,6 +46,8 @@ class RestoreTest:
     """The ARN of the plan."""
     point: str
     """The ARN of the recovery point."""
+    resource: str
+    """The ARN of what the recovery point is of."""
     instance: str
     """The name of the instance."""
 
@@ -114,6 +116,7 @@ class BackupJobs:
                 job["RestoreJobId"],
                 plan,
                 job.get("RecoveryPointArn", ""),
+                job.get("SourceResourceArn", ""),
                 str(job.get("CreatedResourceArn", "")).rpartition(":")[2],
             )
             for job in jobs

@@ -73,8 +73,7 @@ class Vaults:
     def _tags(self, arn: str) -> Mapping[str, str]:
         try:
             with translated(f"the tags of {arn}"):
-                pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
-                return {key: value for page in pages for key, value in page["Tags"].items()}
+                return dict(self._client.list_tags(ResourceArn=arn, MaxResults=100)["Tags"])  # 50 at most
         except AwsError as error:
             if error.reason in _GONE:
                 return {}  # it expired meanwhile

@@ -88,7 +88,7 @@ class Listing:
     windows: tuple[Window, ...]
     """The environment's own first."""
     silent: Mapping[str, str] = field(default_factory=dict)
-    """Where nobody could look, and why: a region that does not answer."""
+    """Where nobody could look, and why: a region that does not answer, a vault that denies it."""
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,12 @@ class ManagedBackups:
 
     def listing(self) -> Listing:
         """RDS's own backups, AWS Backup's, and their copies elsewhere."""
-        source = self._source()
+        source = self.source()
         return self._look(source)
 
     def seal(self, tell: Tell = untold) -> SealedAt | None:
         """Record what the log holds now, by the function that reaches it."""
-        source = self._source()
+        source = self.source()
         self._need_running(source)
         if not source.places.function:
             return None
@@ -91,7 +91,7 @@ class ManagedBackups:
             raise ConfigError(
                 f"{self.environment} has no tier {tier!r}", hint=f"its tiers: {', '.join(sorted(self.tiers))}"
             )
-        source = self._source()
+        source = self.source()
         self._need_running(source)
         seal = self.seal(tell)
         if tier == planning.CONTINUOUS:
@@ -110,7 +110,7 @@ class ManagedBackups:
 
     def plan(self, wanted: Wanted) -> RestorePlan:
         """Decide from what is listed."""
-        source = self._source()
+        source = self.source()
         found = self._look(source)
         seals = self._seals.read()
         begun = self.aws.databases.find(wanted.to) if wanted.to else None
@@ -129,7 +129,7 @@ class ManagedBackups:
 
     def restore(self, plan: RestorePlan, tell: Tell = untold) -> Restored:
         """Bring it back, set as its source is."""
-        source = self._source()
+        source = self.source()
         tell = self._beating(plan, tell)
         tell("restore", f"{plan.point or plan.at} as {plan.to}")
         settings = planning.with_test(source.settings) if plan.test else dict(source.settings)
@@ -144,7 +144,7 @@ class ManagedBackups:
 
     def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = untold) -> Proof:
         """Hold what came back to the seal, by the function that reaches it."""
-        source = self._source()
+        source = self.source()
         tell = self._beating(plan, tell)
         if plan.seal is None:
             raise Unverified(
@@ -193,7 +193,7 @@ class ManagedBackups:
         there = self.aws.elsewhere(places.copies_region)[1] if places.copies_region else None
         return listed.look(places, source.arn, self.aws.databases, self.aws.vaults, there, known)
 
-    def _source(self) -> Source:
+    def source(self) -> Source:
         """As it is now, and written down for when it is gone; then as it was written down."""
         there = self.aws.databases.find(self.places.instance) if self.places else None
         sources = Sources(self.objects, self.environment, self.keys, self.trusted)

@@ -31,7 +31,8 @@ def judge(backups: ManagedBackups, jobs: BackupJobs, tell: Tell = untold) -> Seq
     Raises:
         AwsError: AWS does not answer; what was not told is found by the next call.
     """
-    return [_judged(backups, jobs, one, tell) for one in jobs.tests()]
+    source = backups.source()
+    return [_judged(backups, jobs, one, tell) for one in jobs.tests() if one.resource == source.arn]
 
 
 def _judged(backups: ManagedBackups, jobs: BackupJobs, one: RestoreTest, tell: Tell) -> Verdict:

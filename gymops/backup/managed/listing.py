@@ -47,7 +47,8 @@ def look(
     copies: Vaults | None,
     known: Known,
 ) -> Listing:
-    """Ask everywhere. Another region that does not answer leaves the rest as it is, and is told.
+    """Ask everywhere. Another region that does not answer, or a vault that nobody may look into (as AWS says
+    of one that is gone, too), leaves the rest as it is, and is told.
 
     Raises:
         AwsError: the environment's own region does not answer.
@@ -55,10 +56,13 @@ def look(
     silent: dict[str, str] = {}
     taken = databases.snapshots(places.instance)
     points = [_of_snapshot(one, one.taken, databases.region) for one in taken if one.taken]
-    if places.vault:
-        points += [_of_vault(one, vaults.region) for one in vaults.points(places.vault, arn)]
+    if name := places.vault:
+        here = _if_answered(name, silent, lambda: vaults.points(name, arn), away=False)
+        points += [_of_vault(one, vaults.region) for one in here]
     if copies is not None:
-        there = _if_answered(copies.region, silent, lambda: copies.points(places.copies_vault, arn))
+        there = _if_answered(
+            copies.region, silent, lambda: copies.points(places.copies_vault, arn), away=True
+        )
         points += [_of_vault(one, copies.region, away=True) for one in there]
     windows = [one for one in map(_window, databases.automated(places.instance)) if one is not None]
     windows.sort(key=lambda one: (one.gone, -one.latest.timestamp()))
@@ -78,11 +82,13 @@ def point_id(arn: str, region: str, *, away: bool = False) -> str:
     return f"{region}/{name}" if away else name
 
 
-def _if_answered(region: str, silent: dict[str, str], ask: Callable[[], list[T]]) -> list[T]:
+def _if_answered(where: str, silent: dict[str, str], ask: Callable[[], list[T]], *, away: bool) -> list[T]:
     try:
         return ask()
     except GymopsError as error:
-        silent[region] = error.message
+        if error.unknown and not away:
+            raise
+        silent[where] = error.message
         return []
 
 

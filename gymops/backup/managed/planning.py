@@ -94,8 +94,9 @@ def with_test(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _point(environment: str, listing: Listing, wanted: str) -> Chosen:
     found = next((point for point in listing.points if point.id == wanted), None)
     if found is None:
-        silent = "".join(f"; {region} does not answer" for region in listing.silent)
-        raise NoPoint(f"there is no recovery point {wanted}{silent}", hint=f"gymops backups {environment}")
+        raise NoPoint(
+            f"there is no recovery point {wanted}{_silent(listing)}", hint=f"gymops backups {environment}"
+        )
     if not found.ready:
         raise NoPoint(f"{wanted} is not ready to be restored", hint=f"gymops backups {environment}")
     return Chosen(found.where, found, None, None, found.seal)
@@ -106,10 +107,14 @@ def _newest(environment: str, listing: Listing, tier: str | None) -> Chosen:
     if not found:
         what = f"no recovery point of the tier {tier}" if tier else "no recovery point"
         begin = f"gymops backup {environment}" + (f" --tier {tier}" if tier else "")
-        raise NoPoint(f"there is {what}", hint=begin)
+        raise NoPoint(f"there is {what}{_silent(listing)}", hint=begin)
     # Of those of one moment the copy in another region is the slower one.
     newest = max(found, key=lambda point: (point.taken, point.kind != "copy"))
     return Chosen(newest.where, newest, None, None, newest.seal)
+
+
+def _silent(listing: Listing) -> str:
+    return "".join(f"; {where} does not answer" for where in listing.silent)
 
 
 def _out_of_reach(environment: str, listing: Listing, at: datetime | None) -> OutOfReach:

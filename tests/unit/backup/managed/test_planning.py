@@ -1,0 +1,117 @@
+"""What is restored for what is wanted, and what is refused with the nearest that can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gymops.backup.managed.planning import Around, choose, plan
+from gymops.backup.port import Listing, OutOfReach, Point, Wanted, Window
+from gymops.backup.recovery_point import NoPoint
+from gymops.eventlog.digest import Rejected
+from gymops.eventlog.seal import Seal
+
+NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def at(hours: float, seconds: float = 0) -> datetime:
+    return NOON + timedelta(hours=hours, seconds=seconds)
+
+
+def point(name: str, hours: float, **given: object) -> Point:
+    found = Point(name, "aws-backup", "daily", at(hours), 1, True, False, "us-west-1/vault", ready=True)
+    return replace(found, **given)  # type: ignore[arg-type]
+
+
+def seal(number: int, hours: float, events: int) -> Seal:
+    return Seal("prod", number, at(hours), "1", "0/0", "", events, f"head-{number}", Rejected())
+
+
+OLD, NEW, AWAY = point("old", -100), point("new", -2), point("far/new", -2, kind="copy", tier="monthly")
+WINDOW = Window("prod-db", "db-1", at(-48, 0.25), at(0, 0.75))
+LISTING = Listing((OLD, NEW, AWAY), (WINDOW, Window("prod-db", "db-0", at(-90), at(-60), gone=True)))
+SEALS = (seal(1, -70, 10), seal(2, -3, 50), seal(3, -1, 80))
+
+
+def test_nothing_wanted_is_the_latest_time_in_whole_seconds() -> None:
+    found = choose("prod", LISTING, Wanted(), SEALS)
+    assert (found.at, found.source, found.seal and found.seal.number) == (at(0), "prod-db", 3)
+
+
+def test_a_time_is_never_rounded_up() -> None:
+    found = choose("prod", LISTING, Wanted(at=at(-1, -0.001)), SEALS)
+    assert found.at == at(-1, -1)
+    assert found.seal is not None
+    assert found.seal.number == 2
+    held = choose("prod", LISTING, Wanted(at=at(-1)), SEALS).seal
+    assert held is not None
+    assert held.number == 3
+
+
+def test_a_time_from_before_the_instance_comes_from_the_backups_of_the_one_that_went() -> None:
+    found = choose("prod", LISTING, Wanted(at=at(-65)), SEALS)
+    assert (found.window and found.window.id, found.seal and found.seal.number) == ("db-0", 1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest", "hint"),
+    [
+        (at(1), at(0), "--at 2026-11-01T12:00:00Z"),
+        (at(0, 2), at(0), "--at 2026-11-01T12:00:00Z"),
+        (at(-50), at(-48, 1), "or --from old as it was at 2026-10-28T08:00:00Z"),
+        (at(-59), at(-60), "--at 2026-10-30T00:00:00Z"),
+        (at(-1000), at(-90), "--at 2026-10-28T18:00:00Z"),
+    ],
+)
+def test_a_time_outside_is_refused_with_the_nearest(wanted: datetime, nearest: datetime, hint: str) -> None:
+    with pytest.raises(OutOfReach) as error:
+        choose("prod", LISTING, Wanted(at=wanted), SEALS)
+    assert error.value.nearest == nearest
+    assert hint in str(error.value.hint)
+    assert choose("prod", LISTING, Wanted(at=nearest), SEALS).at == nearest
+
+
+def test_the_newest_of_a_tier_and_rather_one_that_is_here() -> None:
+    assert choose("prod", LISTING, Wanted(tier="daily"), SEALS).point == NEW
+    assert choose("prod", LISTING, Wanted(tier="monthly"), SEALS).point == AWAY
+    alone = Listing((replace(AWAY, tier="daily"), NEW, point("later", -1, ready=False)), ())
+    assert choose("prod", alone, Wanted(tier="daily"), SEALS).point == NEW
+    assert choose("prod", alone, Wanted(), SEALS).point == NEW
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (Wanted(point="none"), "there is no recovery point none; us-east-1 does not answer"),
+        (Wanted(point="later"), "later is not ready"),
+        (Wanted(tier="weekly"), "no recovery point of the tier weekly"),
+    ],
+)
+def test_a_point_that_cannot_be_restored_is_none(wanted: Wanted, says: str) -> None:
+    listing = Listing((point("later", -1, ready=False),), (WINDOW,), {"us-east-1": "it is down"})
+    with pytest.raises(NoPoint, match=says):
+        choose("prod", listing, wanted, SEALS)
+
+
+def test_without_continuous_backups_no_time_can_be_restored() -> None:
+    for wanted in (Wanted(at=at(-1)), Wanted(tier="continuous")):
+        with pytest.raises(OutOfReach) as error:
+            choose("prod", Listing((NEW,), ()), wanted, SEALS)
+        assert error.value.nearest is None
+    with pytest.raises(OutOfReach, match="only just begun"):
+        choose("prod", Listing((), (Window("db", "1", at(0, 0.2), at(0, 0.7)),)), Wanted(), SEALS)
+
+
+def test_the_plan_says_what_is_lost_and_a_test_is_not_protected() -> None:
+    settings = {"DeletionProtection": True, "BackupRetentionPeriod": 30, "VpcSecurityGroupIds": ["a", "b"]}
+    around = Around("prod", "id", "prod-restore-1", SEALS, settings, 700.0)
+    found = plan(choose("prod", LISTING, Wanted(at=at(-2)), SEALS), around, test=False)
+    assert (found.lost_since, found.lost_events, found.last_seconds) == (at(-2), 30, 700.0)
+    assert found.settings == {
+        "DeletionProtection": "True", "BackupRetentionPeriod": "30", "VpcSecurityGroupIds": "a, b",
+    }  # fmt: skip
+    tested = plan(choose("prod", LISTING, Wanted(point="old"), SEALS), around, test=True)
+    assert (tested.settings["DeletionProtection"], tested.settings["BackupRetentionPeriod"]) == ("False", "0")
+    assert (tested.point, tested.lost_since, tested.seal, tested.lost_events) == ("old", at(-100), None, None)
