@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from gymops.deploy.verbs.drift import StackDrift
 
 _EPILOG = """\b
---json: {"environment", "drifted", "stacks": [{name, region, resources[{resource, type, id, status,
+--json: {"environment", "drifted", "serving": [in what it is not the running release], "stacks": [{name,
+region, resources[{resource, type, id, status,
 properties[{path, expected, actual}]}], checked: how many resources, unchecked: [types], failure}]}
 
 \b
@@ -32,6 +33,7 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     """Say what somebody changed by hand since the stacks were deployed, by CloudFormation's drift detection.
 
     It compares what the template sets with what is there; of some types it knows nothing, and they are named.
+    What serves is compared with the ledger's running release.
     """
     from gymops.deploy.verbs.drift import drift
 
@@ -41,6 +43,8 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     else:
         for stack in found.stacks:
             _show(stack)
+        for one in found.serving:
+            output.text(f"what serves: {one}")
         if not found.stacks:
             output.text(f"{environment}: there is no stack yet")
     if found.found:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gymops.clock import ticks
+from gymops.deploy.release.ledger import last_good
 from gymops.deploy.stack.masking import Masker, masker
 from gymops.deploy.stack.port import Change, Reader, Stack
 from gymops.deploy.syntax import Lines, TemplateError, parse
+from gymops.deploy.verbs.serving import differing
 from gymops.deploy.verbs.site import Detection, Detector, Looked, Site
 from gymops.errors import Detached, GymopsError
 
@@ -39,17 +41,20 @@ class Drifts:
 
     environment: str
     stacks: tuple[StackDrift, ...]
+    serving: tuple[str, ...] = ()
+    """In what that which serves is other than the running release: CloudFormation does not know of it."""
 
     @property
     def found(self) -> bool:
         """Whether anything does."""
-        return any(stack.resources for stack in self.stacks)
+        return bool(self.serving) or any(stack.resources for stack in self.stacks)
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         return {
             "environment": self.environment,
             "drifted": self.found,
+            "serving": list(self.serving),
             "stacks": [
                 {
                     "name": stack.stack,
@@ -81,7 +86,7 @@ class Drifts:
 
 
 def drift(site: Site) -> Drifts:
-    """Look at every stack that is there.
+    """Look at every stack that is there, and at what serves.
 
     Raises:
         GymopsError: nothing that was looked at differs, and not everything could be looked at.
@@ -94,7 +99,9 @@ def drift(site: Site) -> Drifts:
         stack = site.reader(region).stack(name)
         if stack is not None:
             found.append(_look(site, site.drift(region), site.reader(region), stack, region))
-    told = Drifts(site.deployment.name, tuple(found))
+    bucket = site.bucket()
+    running = last_good(site.ledger(bucket).releases()) if bucket else None
+    told = Drifts(site.deployment.name, tuple(found), differing(site, running))
     failed = next((stack for stack in told.stacks if stack.failure), None)
     if failed and not told.found:
         raise GymopsError(

@@ -22,8 +22,9 @@ from gymops.deploy.stack.status import ABSENT
 from gymops.deploy.template import Stack, Template, compose
 from gymops.deploy.verbs.promote import begun, brought, tested
 from gymops.deploy.verbs.schema import needing
+from gymops.deploy.verbs.serving import Serving, serving
 from gymops.deploy.verbs.site import Site
-from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, code_of, of_artefact
+from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, of_artefact
 from gymops.errors import ConfigError
 from gymops.store.records import plain
 
@@ -44,17 +45,6 @@ class StackState:
     status: str
     reason: str = ""
     updated: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Serving:
-    """What users reach, as Lambda tells it."""
-
-    version: str
-    code: str
-    """Its digest, as Lambda writes it."""
-    differs: tuple[str, ...] = ()
-    """In what it is other than the ledger's running release."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +131,7 @@ def status(site: Site) -> Status:
     return Status(
         environment=name,
         stacks=stacks,
-        serving=_serving(site, running),
+        serving=serving(site, running),
         running=running,
         last=releases[-1] if releases else None,
         unfinished=Journal(objects, name, site.clock).unfinished(),
@@ -175,21 +165,6 @@ def _state(site: Site, stack: Stack) -> StackState:
     if found is None:
         return StackState(name, region, ABSENT)
     return StackState(name, region, found.status, Masker().text(found.reason), found.updated or found.created)
-
-
-def _serving(site: Site, running: Release | None) -> Serving | None:
-    outputs = site.outputs("app")
-    if "FunctionAlias" not in outputs:
-        return None
-    function, alias = outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
-    version = site.functions.serving(function, alias)
-    code = site.functions.version(function, version).code
-    differs = []
-    if running and code != code_of(running):
-        differs.append(f"it runs the code {code}, and release {running.number} is {code_of(running)}")
-    if running and version != running.version:
-        differs.append(f"version {version} serves, and release {running.number} is version {running.version}")
-    return Serving(version, code, tuple(differs))
 
 
 @dataclass(frozen=True)

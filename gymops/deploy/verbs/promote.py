@@ -83,7 +83,7 @@ def begun(target: Site) -> int | None:
 
 
 def undrifted(source: Site) -> None:
-    """What was tested ran on what the templates say, and not on what somebody changed by hand.
+    """What was tested ran on what the templates say, and not on what somebody changed by hand; it still runs.
 
     Raises:
         GateRefused: something was.
@@ -91,11 +91,11 @@ def undrifted(source: Site) -> None:
     """
     found, name = drift(source), source.deployment.name
     if found.found:
-        changed = ", ".join(one.name for stack in found.stacks for one in stack.resources)
+        changed = [one.name for stack in found.stacks for one in stack.resources]
         raise GateRefused(
-            f"{name} was changed by hand since it was tested: {changed}",
-            hint=f"gymops drift {name} shows it; set it right, or promote with --accept-drift REASON,"
-            " which is recorded",
+            f"{name} was changed since it was tested: {', '.join((*changed, *found.serving))}",
+            hint=f"gymops drift {name} shows it; set it right (gymops deploy {name}), or promote with"
+            " --accept-drift REASON, which is recorded",
         )
 
 

@@ -99,7 +99,7 @@ def test_a_detection_that_does_not_end_is_given_up(world: World, monkeypatch: py
 def test_what_drifted_is_not_promoted_unless_it_is_said_why(world: World) -> None:
     prod = World("prod", clock=world.clock)
     world.drifted[APP] = [Drifted("Topic", "AWS::SNS::Topic", "arn:topic", "DELETED")]
-    with pytest.raises(GateRefused, match="staging was changed by hand since it was tested: Topic") as no:
+    with pytest.raises(GateRefused, match="staging was changed since it was tested: Topic") as no:
         promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
     assert no.value.exit_code == 4
     assert prod.effects == []
@@ -110,3 +110,19 @@ def test_what_drifted_is_not_promoted_unless_it_is_said_why(world: World) -> Non
     world.drifted.clear()
     again = promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
     assert again.break_glass is None
+
+
+def test_what_serves_is_looked_at_too(world: World, tmp_path: Path) -> None:
+    """An alias that somebody moves, or a stack that somebody deletes, is known to no drift detection."""
+    prod = World("prod", clock=world.clock)
+    deploy(world.site(), built(tmp_path, "two"), OWNER, token="t")
+    world.alias = "1"
+    assert "version 1 serves, and release 2 is version 2" in drift(world.site()).serving
+    with pytest.raises(GateRefused, match="version 1 serves, and release 2 is version 2"):
+        promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    world.alias = "2"
+    assert not drift(world.site()).found
+    del world.there[APP]
+    with pytest.raises(GateRefused, match="nothing serves, and release 2 did"):
+        promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    assert prod.effects == []

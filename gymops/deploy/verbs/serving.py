@@ -1,0 +1,44 @@
+"""What users reach, against what the ledger says they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gymops.deploy.release.ledger import Release
+from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.wanted import code_of
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What users reach, as Lambda tells it."""
+
+    version: str
+    code: str
+    """Its digest, as Lambda writes it."""
+    differs: tuple[str, ...] = ()
+    """In what it is other than the ledger's running release."""
+
+
+def serving(site: Site, running: Release | None) -> Serving | None:
+    """What serves; None if nothing does."""
+    outputs = site.outputs("app")
+    if "FunctionAlias" not in outputs:
+        return None
+    function, alias = outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
+    version = site.functions.serving(function, alias)
+    code = site.functions.version(function, version).code
+    differs = []
+    if running and code != code_of(running):
+        differs.append(f"it runs the code {code}, and release {running.number} is {code_of(running)}")
+    if running and version != running.version:
+        differs.append(f"version {version} serves, and release {running.number} is version {running.version}")
+    return Serving(version, code, tuple(differs))
+
+
+def differing(site: Site, running: Release | None) -> tuple[str, ...]:
+    """In what that which serves is other than the running release; nothing without one."""
+    if running is None:
+        return ()
+    found = serving(site, running)
+    return found.differs if found else (f"nothing serves, and release {running.number} did",)
