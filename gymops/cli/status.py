@@ -69,7 +69,8 @@ def _releases(found: Status) -> None:
     if found.running:
         output.text(f"running     release {found.running.number}")
     if last is None:
-        output.text(f"released    nothing was released to {found.environment} yet")
+        if "releases" not in found.untold:
+            output.text(f"released    nothing was released to {found.environment} yet")
         return
     why = f": {last.why}" if last.why else ""
     output.text(

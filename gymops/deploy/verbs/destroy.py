@@ -125,6 +125,7 @@ def destroy(site: Site, holdings: Holdings, owner: Owner, *, name: str | None) -
             f"{environment} has stacks, but no bucket for its lock and its journal",
             hint=f"gymops deploy {environment} makes it",
         )
+    site.ledger(bucket).releases()  # where a record is damaged none could be added afterwards
     steps = _Steps(site, holdings, bucket)
     again = f"gymops destroy {environment}" + (f" --name {name}" if name else "")
     request = Request(verb=DESTROY, command=again, who=site.who)

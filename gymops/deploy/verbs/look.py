@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gymops.aws.session import AwsError
 from gymops.deploy.artefact import Artefact
@@ -14,6 +14,7 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release, last_good
 from gymops.deploy.release.lock import LockRecord, held_by
 from gymops.deploy.release.operation import Operation
+from gymops.deploy.release.records import RecordError
 from gymops.deploy.stack.masking import Masker
 from gymops.deploy.stack.port import StackTarget
 from gymops.deploy.stack.preview import Preview
@@ -27,6 +28,8 @@ from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted, of_artefact
 from gymops.errors import ConfigError
 from gymops.store.records import plain
+
+T = TypeVar("T")
 
 LIMITS = (
     "the database is not asked: which schema revisions a release brings is known when it runs",
@@ -121,12 +124,13 @@ def status(site: Site) -> Status:
     """
     name, bucket = site.deployment.name, site.bucket()
     stacks = tuple(_state(site, stack) for stack in site.deployment.stacks())
-    alarms, untold = _ringing(site)
+    untold: dict[str, str] = {}
+    alarms = _told(untold, "alarms", lambda: tuple(site.ringing()))
     if bucket is None:
         return Status(name, stacks, None, None, None, None, None, alarms, untold)
     objects = site.objects(bucket)
-    held = held_by(objects, name)
-    releases = Ledger(objects, name).releases()
+    held = _told(untold, "lock", lambda: held_by(objects, name))
+    releases = _told(untold, "releases", Ledger(objects, name).releases) or ()
     running = last_good(releases)
     return Status(
         environment=name,
@@ -134,7 +138,7 @@ def status(site: Site) -> Status:
         serving=serving(site, running),
         running=running,
         last=releases[-1] if releases else None,
-        unfinished=Journal(objects, name, site.clock).unfinished(),
+        unfinished=_told(untold, "unfinished", Journal(objects, name, site.clock).unfinished),
         holder=Holder(*held) if held else None,
         alarms=alarms,
         untold=untold,
@@ -151,12 +155,13 @@ def _waiting(releases: Sequence[Release], returns: int) -> Mapping[str, Sequence
     }
 
 
-def _ringing(site: Site) -> tuple[tuple[str, ...] | None, Mapping[str, str]]:
-    """The alarms are another service's: that it does not answer hides nothing else."""
+def _told(untold: dict[str, str], what: str, ask: Callable[[], T]) -> T | None:
+    """What is damaged, or another service's that does not answer, hides nothing else."""
     try:
-        return tuple(site.ringing()), {}
-    except AwsError as error:
-        return None, {"alarms": error.message}
+        return ask()
+    except (AwsError, RecordError) as error:
+        untold[what] = error.message
+        return None
 
 
 def _state(site: Site, stack: Stack) -> StackState:

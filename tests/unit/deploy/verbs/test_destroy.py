@@ -12,6 +12,7 @@ from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, last_good
 from gymops.deploy.release.lock import Lock, Owner
 from gymops.deploy.release.plan import Outcome
+from gymops.deploy.release.records import RecordError
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.destroy import Destroyed, destroy
 from gymops.deploy.verbs.failures import NothingToReturnTo, NotTested
@@ -19,7 +20,7 @@ from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.remains import look
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import Detached, GateRefused, GymopsError, LockHeld
-from tests.unit.deploy.verbs.world import World, built, code
+from tests.unit.deploy.verbs.world import World, built, code, spoiled
 
 OWNER = Owner("mara", "laptop", 7)
 APP = "staging-gym-app"
@@ -121,6 +122,14 @@ def test_nothing_runs_afterwards_and_the_ledger_says_so(staging: World) -> None:
     with pytest.raises(NotTested, match="nothing was released to staging"):
         promote(staging.site(), World("prod", clock=staging.clock).site(), OWNER, token="t", approved_by="x")
     assert gone(staging).operation is None
+
+
+def test_where_a_record_is_damaged_nothing_is_deleted(staging: World) -> None:
+    spoiled(staging)
+    with pytest.raises(RecordError, match="is damaged"):
+        gone(staging)
+    assert staging.effects == []
+    assert APP in staging.there
 
 
 def test_a_new_deploy_makes_it_anew(staging: World, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gymops.deploy.verbs.failures import NotTested
 from gymops.deploy.verbs.look import Difference, diff, of_build, of_promotion, status
 from gymops.deploy.verbs.promote import promote
 from gymops.errors import ConfigError, Detached
-from tests.unit.deploy.verbs.world import World, built, code
+from tests.unit.deploy.verbs.world import World, built, code, spoiled
 
 OWNER = Owner("mara", "laptop", 7)
 
@@ -159,3 +159,14 @@ def test_alarms_that_cannot_be_read_hide_nothing_else(staging: World, tmp_path: 
     assert (told["alarms"], told["unknown"]) == (None, {"alarms": "the alarms: not for you (AccessDenied)"})
     assert status(staging.site()).as_dict()["unknown"] == {}
     assert status(replace(World("staging").site(), ringing=refused)).untold
+
+
+def test_a_damaged_record_hides_nothing_else(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+    spoiled(staging)
+    found = status(staging.site())
+    assert "releases/staging/00000001.json is damaged" in found.untold["releases"]
+    assert found.serving
+    assert found.serving.version == "1"
+    assert {one.status for one in found.stacks} == {"UPDATE_COMPLETE"}
+    assert (found.running, found.last, found.unfinished, found.holder) == (None,) * 4

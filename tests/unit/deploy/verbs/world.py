@@ -421,3 +421,11 @@ def built(folder: Path, text: str) -> Built:
 def code(made: Built) -> str:
     """Its code's digest, as Lambda writes it."""
     return made.artefact.blob("app.zip").code_sha256
+
+
+def spoiled(world: World) -> None:
+    """Somebody changes the first release's record by hand."""
+    key = f"releases/{world.name}/00000001.json"
+    found = world.store.get(key)
+    assert found
+    world.store.replace(key, found[0].replace(b'"mara"', b'"olu"'), found[1])
