@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from gymops.errors import ConfigError
+from gymops.errors import ConfigError, SourceError
 from gymops.eventlog import parts
 from gymops.eventlog.postgres import Between, PostgresLog, snapshot
 from gymops.eventlog.proof import hold
 from gymops.eventlog.sealing import mark, read
+from gymops.pg.failures import DatabaseError
+
+_DAMAGED = ("XX", "58P01", "42P01")
+"""SQLSTATEs of data that cannot be read: a damaged page, a file that is missing, no such table."""
 
 
 def seal(url: str, known: str, number: int, rejected: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -36,8 +40,21 @@ def seal(url: str, known: str, number: int, rejected: Mapping[str, Any], **more:
 
 
 def prove(url: str, expected: str, **more: Any) -> dict[str, Any]:
-    """What came back of some users' streams; with the last users, the rejected rows too."""
+    """What came back of some users' streams; with the last users, the rejected rows too.
+
+    Raises:
+        SourceError: what came back is no event log any more, or its pages are damaged.
+    """
     users, wanted = _between(more), parts.read_expected(expected)
+    try:
+        return _held(url, users, wanted)
+    except DatabaseError as error:
+        if error.sqlstate and error.sqlstate.startswith(_DAMAGED):
+            raise SourceError(f"what came back is damaged: {error.message}", hint=error.hint) from None
+        raise
+
+
+def _held(url: str, users: Between, wanted: parts.Expected) -> dict[str, Any]:
     with closing(PostgresLog(url, between=users)) as log, snapshot(log.connection):
         answer: dict[str, Any] = {"part": parts.held(hold(log, wanted.streams, wanted.chunks))}
     if users.upto is None:

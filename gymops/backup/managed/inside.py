@@ -87,6 +87,7 @@ class Inside:
 
         Raises:
             Unverified: it could not be read.
+            SourceError: what came back is no event log any more, or damaged.
         """
         answered: list[tuple[Mapping[str, Stream], Part]] = []
         rejected = Rejected()
@@ -97,7 +98,7 @@ class Inside:
             try:
                 answer = self._ask("prove", users, expected=parts.expected(expected), at=dict(at))
             except GymopsError as error:
-                if error.unknown or isinstance(error, Unverified):
+                if error.unknown or isinstance(error, Unverified | SourceError):
                     raise
                 raise Unverified(f"what came back cannot be read: {error.message}", hint=error.hint) from None
             answered.append((streams, parts.read_held(answer["part"])))

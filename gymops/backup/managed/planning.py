@@ -10,7 +10,7 @@ from typing import Any
 from gymops.backup.managed.listing import sealed_by
 from gymops.backup.port import Listing, OutOfReach, Point, RestorePlan, Wanted, Window
 from gymops.backup.recovery_point import NoPoint, SealedAt
-from gymops.eventlog.seal import Seal
+from gymops.eventlog.seal import Seal, lineage
 
 CONTINUOUS = "continuous"
 """The tier that restores any time: RDS's automated backups."""
@@ -60,7 +60,9 @@ def choose(environment: str, listing: Listing, wanted: Wanted, seals: Sequence[S
     for window in listing.windows:
         when = at or max(_whole(window.latest), _whole_up(window.earliest))
         if window.earliest <= when <= window.latest:
-            return Chosen(window.source, None, when, window, sealed_by(seals, when))
+            # An instance that is there never saw what was sealed of a history that was given up.
+            its = seals if window.gone else lineage(list(seals))
+            return Chosen(window.source, None, when, window, sealed_by(its, when))
     raise _out_of_reach(environment, listing, at)
 
 

@@ -11,7 +11,7 @@ from gymops.backup.managed.planning import Around, choose, plan
 from gymops.backup.port import Listing, OutOfReach, Point, Wanted, Window
 from gymops.backup.recovery_point import NoPoint
 from gymops.eventlog.digest import Rejected
-from gymops.eventlog.seal import Seal
+from gymops.eventlog.seal import GoesOn, Seal
 
 NOON = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -25,14 +25,25 @@ def point(name: str, hours: float, **given: object) -> Point:
     return replace(found, **given)  # type: ignore[arg-type]
 
 
-def seal(number: int, hours: float, events: int) -> Seal:
-    return Seal("prod", number, at(hours), "1", "0/0", "", events, f"head-{number}", Rejected())
+def row(*given: tuple[float, int], goes_on: dict[int, int] | None = None) -> tuple[Seal, ...]:
+    """Seals: when, and of how many events; ``goes_on``: number -> from which other than the one before."""
+    found: list[Seal] = []
+    for number, (hours, events) in enumerate(given, start=1):
+        other = (goes_on or {}).get(number)
+        found.append(
+            Seal(
+                "prod", number, at(hours), "1", "0/0", found[-1].digest if found else "", events,
+                f"head-{number}", Rejected(),
+                goes_on=GoesOn(other, found[other - 1].digest, "restore") if other else None,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 OLD, NEW, AWAY = point("old", -100), point("new", -2), point("far/new", -2, kind="copy", tier="monthly")
 WINDOW = Window("prod-db", "db-1", at(-48, 0.25), at(0, 0.75))
 LISTING = Listing((OLD, NEW, AWAY), (WINDOW, Window("prod-db", "db-0", at(-90), at(-60), gone=True)))
-SEALS = (seal(1, -70, 10), seal(2, -3, 50), seal(3, -1, 80))
+SEALS = row((-70, 10), (-3, 50), (-1, 80))
 
 
 def test_nothing_wanted_is_the_latest_time_in_whole_seconds() -> None:
@@ -53,6 +64,14 @@ def test_a_time_is_never_rounded_up() -> None:
 def test_a_time_from_before_the_instance_comes_from_the_backups_of_the_one_that_went() -> None:
     found = choose("prod", LISTING, Wanted(at=at(-65)), SEALS)
     assert (found.window and found.window.id, found.seal and found.seal.number) == ("db-0", 1)
+
+
+def test_an_instance_is_not_held_to_what_was_sealed_of_a_history_that_was_given_up() -> None:
+    seals = row((-70, 10), (-3, 50), (-2.5, 60), (-1, 55), goes_on={4: 2})
+    for hours, number in ((-1, 4), (-2, 2)):
+        held = choose("prod", LISTING, Wanted(at=at(hours)), seals).seal
+        assert held is not None
+        assert held.number == number
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The composition root of backups that AWS takes: an environment that is deployed, with an RDS instance."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gymops.cli import context, vaults
+from gymops.clock import SystemClock
+
+if TYPE_CHECKING:
+    from gymops.aws.backup_jobs import BackupJobs
+    from gymops.aws.vaults import Vaults
+    from gymops.backup.managed.backups import ManagedBackups
+    from gymops.config import Settings
+
+_PACE_HERE, _PACE = 0.1, 15.0
+"""Seconds between two looks at what AWS makes; the local one makes it in no time."""
+_COPIED = "monthly"
+"""The tier that is copied wherever there is a vault in another region."""
+
+
+def is_managed(settings: Settings, environment: str) -> bool:
+    """Whether AWS takes an environment's backups: it is deployed, and no database of its own is named."""
+    if environment == "local" or environment in settings.databases or settings.architecture is None:
+        return False
+    found = settings.environments.get(environment)
+    return not (found and found.backup and found.backup.store)
+
+
+def backups(settings: Settings, environment: str) -> ManagedBackups:
+    """The backups of a deployed environment; its records lie beside its releases.
+
+    Raises:
+        ConfigError: it is not known, or was never deployed.
+        LocalError, AwsError: it is not reached.
+    """
+    from gymops.aws.backup_jobs import BackupJobs
+    from gymops.aws.databases import Databases
+    from gymops.aws.functions import Functions
+    from gymops.aws.instances import Instances
+    from gymops.aws.s3 import S3Objects
+    from gymops.aws.vaults import Vaults
+    from gymops.backup.managed.backups import ManagedBackups
+    from gymops.backup.managed.source import places
+    from gymops.backup.managed.taking import Aws, Kept
+    from gymops.backup.managed.waiting import Patience
+    from gymops.backup.restore_test import Records
+    from gymops.cli import sites
+    from gymops.deploy.environment import resolve
+    from gymops.errors import ConfigError
+    from gymops.store.below import Below
+
+    deployment = resolve(settings, environment)
+    account = context.account(settings, deployment)
+    site = sites.site(settings, environment, yes=False)
+    bucket = site.bucket()
+    if bucket is None:
+        raise ConfigError(f"{environment} was never deployed", hint=f"gymops deploy {environment}")
+    names = {stack.name for stack in deployment.stacks()}
+    found = places(site.outputs("app"), site.outputs("copies") if "copies" in names else None)
+    clock = SystemClock()
+    objects = Below(S3Objects(account.client("s3"), bucket, clock), "backups/")
+    keys = vaults.keys(settings)
+    records = Records(objects, environment, keys)
+
+    @cache
+    def elsewhere(region: str) -> tuple[BackupJobs, Vaults]:
+        return BackupJobs(account, region), Vaults(account, region)
+
+    return ManagedBackups(
+        environment=environment,
+        prefix=deployment.prefix,
+        aws=Aws(
+            Databases(account), Instances(account), BackupJobs(account), Vaults(account), Functions(account),
+            elsewhere,
+        ),
+        places=found,
+        objects=objects,
+        keys=keys,
+        patience=Patience(clock, interval=_PACE_HERE if account.local else _PACE),
+        tiers={
+            tier.name: Kept(tier.keep.days, copied=tier.copy is not None or tier.name == _COPIED)
+            for tier in vaults.tiers(settings, environment)
+        },
+        verified=lambda: {
+            one.recovery_point: one.ended for one in records.read() if one.passed and one.recovery_point
+        },
+        lasted=records.lasted,
+    )  # fmt: skip

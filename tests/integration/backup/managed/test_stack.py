@@ -1,0 +1,106 @@
+"""titan-trakr's own stacks: sealed and proved by the function they deploy, with the artefact it runs."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from gymops.aws.account import Account
+from gymops.aws.backup_jobs import BackupJobs
+from gymops.aws.databases import Databases
+from gymops.aws.functions import Functions
+from gymops.aws.instances import Instances
+from gymops.aws.s3 import S3Objects
+from gymops.aws.vaults import Vaults
+from gymops.backup.keys import open_keys
+from gymops.backup.managed.backups import ManagedBackups
+from gymops.backup.managed.source import places
+from gymops.backup.managed.taking import Aws, Kept
+from gymops.backup.managed.waiting import Patience
+from gymops.backup.port import Wanted
+from gymops.clock import SystemClock
+from gymops.errors import SourceError
+from tests.integration.backup.managed.world import append
+from tests.integration.stacks.conftest import artefact, make
+from tests.integration.stacks.environment import Environment, titan
+
+__all__ = ["artefact", "make"]
+pytestmark = pytest.mark.long
+NEVER = ("pyrage", "zstandard")
+"""What only who keeps backups needs; cryptography also checks the tracker's tokens."""
+
+
+def test_the_function_seals_and_proves_and_its_artefact_has_no_keys(
+    make: Callable[[str], Environment], artefact: Path, tmp_path: Path
+) -> None:
+    names = [name for file in artefact.glob("*.zip") for name in zipfile.ZipFile(file).namelist()]
+    assert "gymops/eventlog/parts.py" in names
+    packages = {part for name in names for part in name.split("/")[:2]}
+    assert not packages & {*NEVER}
+    assert not [name for name in names if name.startswith("gymops/backup/")]
+
+    environment = make("prod")
+    account = Account(titan().region, endpoint=environment.aws.settings.url, number=environment.account)
+    functions, clock = Functions(account), SystemClock()
+    found = places(environment.outputs["app"], environment.outputs["copies"])
+    assert found is not None
+    assert found.function is not None
+    assert found.vault
+    assert found.role
+    assert found.copies_region == "us-east-1"
+    upgraded = functions.invoke(found.function, {"do": "schema-upgrade"})
+    assert not upgraded.answer.get("error"), upgraded.answer
+    backups = ManagedBackups(
+        environment="prod", prefix="prod-titan", places=found, keys=open_keys(tmp_path / "keys", {}),
+        aws=Aws(
+            Databases(account), Instances(account), BackupJobs(account), Vaults(account), functions,
+            lambda region: (BackupJobs(account, region), Vaults(account, region)),
+        ),
+        objects=S3Objects(account.client("s3"), environment.outputs["base"]["ReleaseBucketName"], clock),
+        patience=Patience(clock, interval=0.1, timeout=120.0),
+        tiers={"monthly": Kept(365, copied=True), "continuous": Kept(30)},
+    )  # fmt: skip
+    with _connect(environment, found.instance) as connection:
+        append(connection, "ann", 1100)
+        append(connection, "bob", 7)
+        monthly = backups.take("monthly")
+        append(connection, "bob", 5)
+        assert (monthly.seal and monthly.seal.events, monthly.locked, monthly.encrypted) == (1107, True, True)
+        copy = next(point for point in backups.listing().points if point.kind == "copy")
+        assert (copy.where.split("/")[0], copy.tier, copy.seal) == ("us-east-1", "monthly", monthly.seal)
+
+        for point, newer in ((monthly.id, 0), (copy.id, 0)):
+            plan = backups.plan(Wanted(point=point, test=True))
+            made = backups.restore(plan)
+            proof = backups.prove(plan, made)
+            assert (proof.passed, proof.restored_events, proof.newer) == (True, 1107, newer)
+            backups.drop(made)
+
+        connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        connection.execute("UPDATE events SET event_type = 'x' WHERE user_id = 'ann' AND position = 1030")
+        daily = backups.take("monthly")
+        plan = backups.plan(Wanted(point=daily.id, test=True))
+        made = backups.restore(plan)
+        proof = backups.prove(plan, made)
+        assert [(one.user, one.chunk, one.position) for one in proof.broken] == [("ann", 2, 1025)]
+        with _connect(environment, made.name) as spoilt:
+            spoilt.execute("DROP TABLE events CASCADE")
+        with pytest.raises(SourceError):
+            backups.prove(plan, made)
+        backups.drop(made)
+
+
+def _connect(environment: Environment, instance: str) -> psycopg.Connection[Any]:
+    found = environment.client("rds").describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"][0]
+    arn = found["MasterUserSecret"]["SecretArn"]
+    secret = json.loads(environment.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+    return psycopg.connect(
+        host=found["Endpoint"]["Address"], port=found["Endpoint"]["Port"], dbname="gym",
+        user=secret["username"], password=secret["password"], autocommit=True,
+    )  # fmt: skip
