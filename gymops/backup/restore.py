@@ -27,7 +27,7 @@ from gymops.clock import Clock
 from gymops.errors import GateRefused, Unverified
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.proof import Proof, prove
-from gymops.eventlog.seal import Seal
+from gymops.eventlog.seal import Seal, Sealed
 from gymops.pg import cluster, embedded
 from gymops.pg.binaries import major
 from gymops.pg.connection import connect_plain, translated
@@ -118,7 +118,7 @@ class Restores:
         """
         target = self._targets[plan.id]
         to = Path(plan.to)
-        beside = self.vault.work / "tests" if plan.test else to.parent / f".{to.name}.restoring"
+        beside = self._tests if plan.test else to.parent / f".{to.name}.restoring"
         isolated.sweep(beside)
         with ExitStack() as stack:
             if not plan.test:
@@ -155,10 +155,7 @@ class Restores:
                 hint=f"gymops backup {plan.environment} seals",
             )
         tell("prove", f"{seal.events:,} events of seal {seal.number}")
-        if not seal.events and not _has_events(restored.url):
-            return Proof(0, seal.head, 0, seal.head, 0, rejected=True)
-        with closing(PostgresLog(restored.url)) as log:
-            return prove(log, self.vault.seals.sealed(seal.number))
+        return hold(restored.url, self.vault.seals.sealed(seal.number))
 
     def keep(self, plan: RestorePlan, restored: Restored) -> Restored:
         """Move it to its name and leave it running, as apart as before.
@@ -193,7 +190,7 @@ class Restores:
 
     def clear(self, tell: Tell = untold) -> Sequence[str]:
         """Delete what killed tests left."""
-        home = self.vault.work / "tests"
+        home = self._tests
         left = isolated.sweep(home)
         if left:
             tell("clear", "what tests left that nobody runs any more")
@@ -208,6 +205,10 @@ class Restores:
     def seal(self, restored: Restored) -> Seal | None:
         """The seal it is held to."""
         return self._expected(self._live[restored.name])
+
+    @property
+    def _tests(self) -> Path:
+        return self.vault.work.absolute() / "tests"
 
     def _recover(self, server: Server, target: Target, tell: Tell) -> str:
         folder = server.folder / isolated.WAL
@@ -275,6 +276,14 @@ class Restores:
         return fits[0]
 
 
+def hold(url: str, sealed: Sealed) -> Proof:
+    """Hold a database to what was sealed; one without a table of events holds none."""
+    if not sealed.events and not has_events(url):
+        return Proof(0, sealed.head, 0, sealed.head, 0, rejected=True)
+    with closing(PostgresLog(url)) as log:
+        return prove(log, sealed)
+
+
 def _fetched(wal: Wal, one: Stored, folder: Path) -> None:
     try:
         wal.fetch(one, folder)
@@ -283,7 +292,8 @@ def _fetched(wal: Wal, one: Stored, folder: Path) -> None:
         raise
 
 
-def _has_events(url: str) -> bool:
+def has_events(url: str) -> bool:
+    """Whether there is a table of events."""
     with translated(), connect_plain(url) as connection:
         row = connection.execute("SELECT to_regclass('events') IS NOT NULL").fetchone()
     return bool(row and row[0])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 from gymops import __version__
 from gymops.backup import envelope
@@ -21,7 +22,7 @@ from gymops.backup.catalogue import Seals
 from gymops.backup.evidence import Result
 from gymops.backup.isolated import NotRecovered
 from gymops.backup.keys import Keys
-from gymops.backup.port import Backups, Restored, RestorePlan, Tell, Wanted, untold
+from gymops.backup.port import Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import NoPoint
 from gymops.backup.stream import Damaged
 from gymops.backup.tiers import CONTINUOUS, Tier
@@ -36,6 +37,8 @@ from gymops.store.blobs import NoBlob
 from gymops.store.objects import Objects, named
 from gymops.store.records import plain, read
 
+UNSPOILED = "nothing was put in"
+"""A drill that did not come to it."""
 _SHOWN = 20
 """So many streams that differ are named."""
 
@@ -108,6 +111,11 @@ class Tested:
         """Whether every sealed event came back unchanged."""
         return self.result is Result.PASSED
 
+    @property
+    def caught(self) -> bool:
+        """Whether it is a drill that put a fault in, and found it."""
+        return self.drill not in (None, UNSPOILED) and self.result is Result.FAILED
+
 
 class Records:
     """What restore-tests found: ``tests/ENV/ID.json``, signed; drills apart, in ``drills/ENV/ID.json``."""
@@ -147,6 +155,30 @@ class Records:
         return tested
 
 
+class Restoring(Protocol):
+    """What a test needs of an environment's backups: see ``port.Backups``."""
+
+    def clear(self, tell: Tell = ...) -> Sequence[str]:
+        """Delete what tests left that nobody runs any more."""
+        ...
+
+    def plan(self, wanted: Wanted) -> RestorePlan:
+        """What would be done."""
+        ...
+
+    def restore(self, plan: RestorePlan, tell: Tell = ...) -> Restored:
+        """Bring it back."""
+        ...
+
+    def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = ...) -> Proof:
+        """Hold it to the seal."""
+        ...
+
+    def drop(self, restored: Restored) -> None:
+        """Delete what was brought back."""
+        ...
+
+
 @dataclass(frozen=True)
 class How:
     """What else a test does."""
@@ -164,7 +196,7 @@ class How:
 
 
 @dataclass
-class _Watch:
+class Watch:
     """Times phases: one ends where another is told."""
 
     clock: Clock
@@ -187,17 +219,17 @@ class _Watch:
         self._phase = None
 
 
-def run(backups: Backups, wanted: Wanted, how: How, clock: Clock, tell: Tell = untold) -> Tested:
+def run(backups: Restoring, wanted: Wanted, how: How, clock: Clock, tell: Tell = untold) -> Tested:
     """Test one recovery point, or the latest time; whatever happens, there is a verdict."""
     backups.clear(tell)
     began, start = clock.now(), clock.monotonic()
-    watch = _Watch(clock, tell)
+    watch = Watch(clock, tell)
     tested = Tested(
-        how.id, how.environment, Result.UNVERIFIED, wanted.tier, wanted.point, None, None, Counts(), Digests(), None, None,
-        None, {}, _goal(how.tiers, wanted.tier), began, began,
+        how.id, how.environment, Result.UNVERIFIED, wanted.tier, wanted.point, None, None, Counts(),
+        Digests(), None, None, None, {}, _goal(how.tiers, wanted.tier), began, began,
     )  # fmt: skip
     restored: Restored | None = None
-    fault = "nothing was put in" if how.spoil else None
+    fault = UNSPOILED if how.spoil else None
     try:
         watch("plan", "what there is")
         try:
@@ -216,7 +248,9 @@ def run(backups: Backups, wanted: Wanted, how: How, clock: Clock, tell: Tell = u
         tested = _proved(tested, proof, plan, clock.monotonic() - start)
         if not proof.passed:
             broken = _names(proof, restored, how)
-            tested = replace(tested, broken=broken, message=broken[0] if broken else "the rejected rows differ")
+            tested = replace(
+                tested, broken=broken, message=broken[0] if broken else "the rejected rows differ"
+            )
         elif how.app:
             tested = _with_app(tested, how.app, restored, watch)
         return replace(tested, phases=dict(watch.phases), ended=clock.now(), drill=fault)
@@ -253,7 +287,7 @@ def _proved(tested: Tested, proof: Proof, plan: RestorePlan, seconds: float) -> 
     )  # fmt: skip
 
 
-def _with_app(tested: Tested, app: Callable[[Restored], str], restored: Restored, watch: _Watch) -> Tested:
+def _with_app(tested: Tested, app: Callable[[Restored], str], restored: Restored, watch: Watch) -> Tested:
     watch("app", "on what was restored")
     try:
         return replace(tested, app=app(restored))
@@ -293,7 +327,7 @@ def _judged(error: Exception, *, planned: bool) -> Result:
     return Result.UNVERIFIED
 
 
-def _ended(tested: Tested, result: Result, error: Exception, watch: _Watch, clock: Clock) -> Tested:
+def _ended(tested: Tested, result: Result, error: Exception, watch: Watch, clock: Clock) -> Tested:
     watch.stop()
     known = error if isinstance(error, GymopsError) else None
     why = known.message if known else f"what came back cannot be read as events: {error}"

@@ -20,6 +20,7 @@ from gymops.errors import EXIT_CODES, GymopsError, Interrupted
 # `gymops --help` imports click and little else.
 COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("gymops.cli.attach", "Follow the release that runs in an environment, or give one up."),
+    "audit": ("gymops.cli.audit", "Whether every backup that should exist does, and was proved."),
     "backup": ("gymops.cli.backup", "Back up an environment's PostgreSQL: seal, copy, read back, record."),
     "backups": ("gymops.cli.backups", "What can be restored: recovery points, and the times in between."),
     "build": ("gymops.cli.build", "Build the release artefact: a zip, or an image without a Docker daemon."),
@@ -38,6 +39,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("gymops.cli.promote", "Release to an environment what was tested in the one before it."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "releases": ("gymops.cli.releases", "What was released to an environment, when and by whom."),
+    "restore": ("gymops.cli.restore", "Bring a database back as it was, beside the one that runs."),
+    "restore-test": (
+        "gymops.cli.restore_test",
+        "Restore a backup apart, and prove that every event is back.",
+    ),
     "rollback": ("gymops.cli.rollback", "Return to a recorded release."),
     "runbook": ("gymops.cli.runbook", "Runbooks: list, show, run step by step."),
     "schema": ("gymops.cli.schema", "Schema revisions: upgrade, current, history, check."),

@@ -1,0 +1,174 @@
+"""``gymops restore``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gymops.cli import context, output, restoring, vaults
+from gymops.clock import SystemClock
+from gymops.errors import ConfigError, GateRefused, GymopsError
+
+if TYPE_CHECKING:
+    from gymops.backup.port import RestorePlan
+    from gymops.backup.restore import Restores
+    from gymops.backup.restored import Restoration
+    from gymops.backup.vault import Vault
+    from gymops.config import Settings
+
+_AGO = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s? ago")
+_EPILOG = """\b
+Examples:
+  gymops restore local --to restored              # the latest time
+  gymops restore prod --at 2026-11-21T02:59:59Z --to before-it
+  gymops restore local --at "10 minutes ago" --plan
+  gymops restore local --from 20261121T030000Z-1a2b3c4d --switch --yes
+
+\b
+TIME: ISO 8601, UTC where it names no zone, or "10 minutes ago". What was committed by then comes back.
+A time that no backup covers is refused (4), with the nearest one that can be restored.
+
+\b
+--json: {"id", "environment", "recovery_point", "restored_to", "to", "url", "result": "passed", "failed" or
+"could not verify", "seal", "expected", "restored", "digest", "lost_events", "phases", "began", "ended",
+"message", "switched": the seal it goes on with, or null}; with --plan the plan, exit 0.
+Exit 1: something sealed did not come back as it was, or nobody can tell; 5: --switch failed, and what ran
+before runs again."""
+
+
+@click.command("restore", epilog=_EPILOG)
+@click.argument("environment", metavar="ENV")
+@click.option("--at", metavar="TIME", help="As it was then (default: the latest time there is).")
+@click.option("--from", "point", metavar="ID", help="This recovery point, as it is; with --at, on from it.")
+@click.option(
+    "--to", metavar="NEW", help="A folder that is not there yet (default: one in .gymops/restored)."
+)
+@click.option("--switch", is_flag=True, help="Then put it in the place of the environment's own server.")
+@click.option("--plan", "plan_only", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before --switch.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context, environment: str, at: str | None, point: str | None, to: str | None, switch: bool,
+    plan_only: bool, yes: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Bring an environment's PostgreSQL back as it was, beside the one that runs.
+
+    Never over a running database: it comes up in a folder of its own, apart from everything, and is held to
+    what was sealed. --switch then lets the two change places; the one before is kept.
+    """
+    from gymops.backup.port import Wanted
+    from gymops.backup.restored import record
+    from gymops.store.records import plain
+
+    settings = context.settings(ctx)
+    vault = vaults.vault(settings, environment)
+    wanted = Wanted(at=_moment(at, SystemClock().now()) if at else None, point=point, to=to)
+    restores = restoring.restores(settings, environment, vault)
+    if point is None:
+        restoring.receive(settings, environment, vault)
+    plan = restores.plan(wanted)
+    restoring.show_plan(plan)
+    if switch:
+        _may_switch(settings, environment, plan)
+    if plan_only:
+        if as_json:
+            output.document(plain(plan))
+        return
+    if switch and not output.confirm(
+        f"Stop the server of {environment} and put this in its place? The one before is kept.", yes=yes
+    ):
+        ctx.exit(1)
+    done, url = _restored(settings, restores, plan, vault, switch)
+    record(vault.objects, vault.keys, done)
+    if as_json:
+        output.document({**plain(done), "url": url})
+    else:
+        _show(done, url)
+    ctx.exit(0 if done.result.value == "passed" else 1)
+
+
+def _restored(
+    settings: Settings, restores: Restores, plan: RestorePlan, vault: Vault, to_switch: bool
+) -> tuple[Restoration, str | None]:
+    from gymops.backup.evidence import Result
+    from gymops.backup.restore_test import Watch
+    from gymops.backup.restored import Restoration
+    from gymops.backup.switch import switch
+
+    clock = SystemClock()
+    began, watch = clock.now(), Watch(clock, restoring.Phases())
+    restored = restores.restore(plan, watch)
+    done = Restoration(
+        plan.id, plan.environment, plan.point, plan.lost_since, plan.to, Result.UNVERIFIED, None, None, None,
+        None, plan.lost_events, began, began, {},
+    )  # fmt: skip
+    try:
+        proof = restores.prove(plan, restored, watch)
+        seal = restores.seal(restored)
+        why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
+        done = replace(
+            done, result=Result.PASSED if proof.passed else Result.FAILED, seal=seal.number if seal else None,
+            expected=proof.expected_events, restored=proof.restored_events, digest=proof.restored_digest,
+            message=None if proof.passed else why,
+        )  # fmt: skip
+    except GymopsError as error:
+        seal, done = None, replace(done, message=error.message)
+    kept = restores.keep(plan, restored)
+    url = kept.url
+    if to_switch and done.result is Result.PASSED and seal:
+        server = restoring.server(settings)
+        goes_on = switch(server, restores.server(kept), seal, vault.seals, plan.id, clock, watch)
+        done, url = replace(done, switched=goes_on.number), server.url()
+    watch.stop()
+    return replace(done, ended=clock.now(), phases=dict(watch.phases)), url
+
+
+def _may_switch(settings: Settings, environment: str, plan: RestorePlan) -> None:
+    from gymops.backup.switch import refuse
+
+    if environment != "local" or "local" in settings.databases:
+        raise ConfigError(
+            f"--switch knows only the embedded server of local: {environment} is another's to start and stop",
+            hint=f"restore without it, then change `database` of [environments.{environment}]",
+        )
+    if plan.seal is None:
+        raise GateRefused(
+            "nothing was sealed by then, so nothing would be proved of what it is switched to",
+            hint="restore without --switch, and look at it",
+        )
+    refuse(restoring.server(settings), Path(plan.to))
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if found := _AGO.fullmatch(text.strip()):
+        return now - timedelta(**{f"{found[2]}s": int(found[1])})
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(
+            f"--at {text!r} is no time", hint='2026-11-21T02:59:59Z, or "10 minutes ago"'
+        ) from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _show(done: Restoration, url: str | None) -> None:
+    text = output.text
+    seconds = (done.ended - done.began).total_seconds()
+    moment = f"{done.restored_to:%Y-%m-%d %H:%M:%S}"
+    text(f"restored {done.environment} as it was at {moment} UTC, in {seconds:.1f} s")
+    if done.result.value == "passed":
+        text(f"proved   {done.restored:,} events, digest {done.digest}")
+    else:
+        text(f"{done.result.value.upper():<8} {done.message}")
+    if done.switched is not None:
+        text(f"switched {done.environment} runs on it (seal {done.switched}); the one before is in {done.to}")
+        output.note(f"next: gymops backup {done.environment}  # until then nothing later can be restored")
+        return
+    text(f"in       {done.to}, running: {url}")
+    output.note(f"next: gymops --home {done.to} db stop ends it")
