@@ -46,6 +46,12 @@ class ConfigError(GymopsError):
     code = "configuration"
 
 
+class NobodyToAsk(ConfigError):
+    """A question, and no terminal to ask it at; nothing was changed by that."""
+
+    code: ClassVar[str] = "nobody_to_ask"
+
+
 class SourceError(GymopsError):
     """The source cannot be read: missing, locked, damaged, encrypted, or no event log."""
 

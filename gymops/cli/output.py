@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gymops.errors import ConfigError
+from gymops.errors import NobodyToAsk
 
 Printer = Callable[[str], None]
 
@@ -40,12 +40,12 @@ def confirm(question: str, *, yes: bool) -> bool:
     """Ask on stderr, unless ``--yes`` answered already.
 
     Raises:
-        ConfigError: nobody can be asked.
+        NobodyToAsk: there is no terminal.
     """
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise ConfigError(f"{question} Nobody can be asked here.", hint="add --yes to go on without asking")
+        raise NobodyToAsk(f"{question} Nobody can be asked here.", hint="add --yes to go on without asking")
     return click.confirm(question, err=True)
 
 

@@ -146,7 +146,10 @@ def _talk(*, yes: bool, allowed: Sequence[str]) -> Talk:
         what = f"Leave {skipped} as they are and go on" if skipped else "Delete what is left of it"
         return output.confirm(f"{what}?", yes=yes)
 
-    return Talk(say=output.note, progress=_told, confirm=confirm, agree=agree, allowed=allowed)
+    def ask(question: str) -> bool:
+        return output.confirm(question, yes=yes)
+
+    return Talk(output.note, _told, confirm, agree, ask, allowed)
 
 
 def _show(preview: Preview) -> None:

@@ -10,7 +10,7 @@ from gymops.deploy.release.plan import Request
 from gymops.deploy.verbs import schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import before, told
-from gymops.deploy.verbs.failures import NothingToReturnTo
+from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.preflight import returnable
 from gymops.deploy.verbs.run import carry, left
 from gymops.deploy.verbs.site import Site
@@ -37,8 +37,10 @@ def choose(releases: Sequence[Release], environment: str, number: int | None = N
         if release.number == number:
             return release
     running = last_good(releases)
-    if running and number == running.number:
-        raise NothingToReturnTo(f"release {number} is what runs", hint=hint)
+    same = [one.number for one in releases if running and one.good and one.content == running.content]
+    if running and number in same:
+        as_it = "" if number == running.number else f", as release {running.number} is"
+        raise NothingToReturnTo(f"release {number} is what runs{as_it}", hint=hint)
     raise NothingToReturnTo(f"release {number} cannot be returned to: it is not there, or failed", hint=hint)
 
 
@@ -54,6 +56,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
 
     Raises:
         NothingToReturnTo: there is none, or its code does not accept the present schema.
+        Declined: the person at the terminal said no.
         GymopsError: as ``deploy``.
     """
     name, bucket = site.deployment.name, site.bucket()
@@ -68,6 +71,8 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     applied = schema.fit(site, App(site, bucket), chosen, releases)
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
     returnable(site, bucket, chosen, wanted)
+    if back is None and not site.talk.ask(f"Return {name} to release {chosen.number}?"):
+        raise Declined(f"{name} stays as it is", hint="nothing was changed; run it again when ready")
     running = last_good(releases)
     facts = {
         "commit": chosen.commit,

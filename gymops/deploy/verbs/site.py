@@ -214,6 +214,7 @@ class Talk:
     progress: Callable[[Progress], None]
     confirm: Callable[[Preview], bool]
     agree: Callable[[Recovery], bool]
+    ask: Callable[[str], bool]
     allowed: Collection[str] = ()
     """What may be replaced although it holds data: ``--allow-replace``."""
 

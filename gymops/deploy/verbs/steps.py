@@ -19,6 +19,7 @@ from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.static import Static
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted
+from gymops.errors import NobodyToAsk
 
 _ASKED_AT_ONCE = 3
 """Times each path is asked for, each time the traffic is looked at."""
@@ -216,7 +217,8 @@ class Steps:
 
     def record(self, context: Context) -> int | None:
         """Write the release down, as it ended."""
-        if context.failure and context.failure.code == Declined.code:
+        moved = context.results.get("alias")
+        if context.failure and context.failure.code in {Declined.code, NobodyToAsk.code} and not moved:
             return None
         if self.operation is None:
             raise AssertionError("a step outside of an operation")

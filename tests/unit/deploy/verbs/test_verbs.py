@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo, NotTested, WorkFailed
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
-from gymops.errors import ConfigError, Detached, GateRefused, GymopsError, LockHeld
+from gymops.errors import ConfigError, Detached, GateRefused, GymopsError, LockHeld, NobodyToAsk
 from tests.unit.deploy.verbs.world import World, built, code
 
 OWNER = Owner("mara", "laptop", 7)
@@ -77,6 +78,8 @@ def test_the_same_again_changes_nothing_and_is_a_release_too(staging: World, tmp
     second = release(staging, tmp_path, "one")
     assert staging.effects[done:] == []
     assert (second.number, second.content) == (2, first.content)
+    with pytest.raises(NothingToReturnTo, match="release 1 is what runs, as release 2 is"):
+        rollback(staging.site(), OWNER, number=1)
 
 
 def test_new_code_is_asked_by_its_number_before_it_serves(staging: World, tmp_path: Path) -> None:
@@ -296,7 +299,7 @@ def test_a_rollback_the_long_way_that_does_not_answer_leaves_what_ran(staging: W
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(None, "no earlier release"), (1, "release 1 is what runs"), (9, "release 9 cannot be")],
+    [(None, "no earlier release"), (1, "release 1 is what runs$"), (9, "release 9 cannot be")],
 )
 def test_there_is_nothing_to_return_to(staging: World, tmp_path: Path, number: int | None, told: str) -> None:
     release(staging, tmp_path, "one")
@@ -332,6 +335,36 @@ def test_a_no_changes_nothing_and_is_no_release(staging: World, tmp_path: Path) 
     assert len(ledger(staging)) == 1
     staging.yes = True
     assert release(staging, tmp_path, "three").number == 2
+
+
+def test_a_rollback_is_asked_for_before_the_alias_moves(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+    release(staging, tmp_path, "two")
+    done = len(staging.effects)
+    staging.yes = False
+    with pytest.raises(Declined, match="staging stays as it is"):
+        rollback(staging.site(), OWNER)
+    assert staging.said[-1] == "Return staging to release 1?"
+    assert staging.effects[done:] == []
+    assert Journal(staging.store, "staging", staging.clock).unfinished() is None
+
+
+def test_a_stack_that_nobody_can_be_asked_about_is_no_release(staging: World, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+
+    def nobody(_: object) -> bool:
+        raise NobodyToAsk("Change the stack? Nobody can be asked here.")
+
+    site = staging.site()
+    silent = replace(site, talk=replace(site.talk, confirm=nobody))
+    with pytest.raises(NobodyToAsk):
+        deploy(silent, built(tmp_path, "two"), OWNER, token="t")
+    assert len(ledger(staging)) == 1
+    release(staging, tmp_path, "two")
+    with pytest.raises(NobodyToAsk):
+        rollback(silent, OWNER)
+    assert staging.serves == code(built(tmp_path, "one"))
+    assert len(ledger(staging)) == 3  # users are served by another version: that is written down
 
 
 def test_two_at_once_the_second_is_told_who_the_first_is(staging: World, tmp_path: Path) -> None:

@@ -105,9 +105,13 @@ class World:
             drift=lambda _region: _Drift(self),
             ringing=lambda: list(self.rings),
             clock=self.clock,
-            talk=Talk(self.said.append, lambda _: None, lambda _: self.yes, lambda _: True),
+            talk=Talk(self.said.append, lambda _: None, lambda _: self.yes, lambda _: True, self._ask),
             who="mara",
         )
+
+    def _ask(self, question: str) -> bool:
+        self.said.append(question)
+        return self.yes
 
     @cached_property
     def deployment(self) -> Deployment:
