@@ -9,7 +9,7 @@ from statistics import median
 
 from gymops.backup.evidence import Evidence, Expected, State, Trial
 from gymops.backup.findings import LOOSE, Finding, Kind, day, volume
-from gymops.backup.port import Point
+from gymops.backup.port import Point, Window
 from gymops.backup.schedule import DAY, spelled
 from gymops.backup.slots import SKEW, Mark, Slot, slots, words
 from gymops.backup.standing import of_points, of_store, of_tests, restorable, tests_of
@@ -52,6 +52,8 @@ class Audit:
     standings: tuple[Standing, ...]
     tests: tuple[Trial, ...]
     """The newest first."""
+    windows: tuple[Window, ...]
+    """Any time between these can be restored."""
 
     @property
     def expected(self) -> int:
@@ -80,7 +82,7 @@ def audit(evidence: Evidence, expected: Expected, now: datetime, days: int | Non
     rows: dict[str, list[Slot]] = {}
     found: list[Finding] = list(_unseen(evidence, now))
     if began is None:
-        found.insert(0, _nothing(evidence, now))
+        found += [] if found else [_nothing(evidence, now)]
     else:
         for tier in expected.tiers:
             rows[tier.name] = slots(tier, evidence, _since(tier, evidence, began, now, days), now)
@@ -94,6 +96,7 @@ def audit(evidence: Evidence, expected: Expected, now: datetime, days: int | Non
         tuple(slot for row in rows.values() for slot in row),
         tuple(_standing(tier, rows.get(tier.name, []), evidence) for tier in expected.tiers),
         tuple(sorted(evidence.tests, key=lambda one: one.began, reverse=True)),
+        evidence.listing.windows,
     )
 
 
