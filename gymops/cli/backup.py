@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import context, output, vaults
+from gymops.cli import context, managed, output, vaults
 from gymops.clock import SystemClock
 
 if TYPE_CHECKING:
+    from gymops.backup.managed.backups import ManagedBackups
     from gymops.backup.take import Taken
 
 _EPILOG = """\b
@@ -35,9 +36,13 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
 
     What the event log holds is sealed first, so that a restore can be held to it. A server that only SQL
     reaches is dumped. What is stored is compressed, encrypted and read back; what tiers let go of is
-    deleted, but never the last good one. `local` is the embedded server.
+    deleted, but never the last good one. `local` is the embedded server. Of an environment that is deployed
+    AWS Backup takes it, or RDS.
     """
     settings = context.settings(ctx)
+    if managed.is_managed(settings, environment):
+        _by_aws(managed.backups(settings, environment), tier or "daily", as_json=as_json)
+        return
     vault = vaults.vault(settings, environment)
     taker = vaults.taker(settings, environment, vault)
     plan = taker.plan(tier)
@@ -46,6 +51,38 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
         output.document(_taken(environment, plan.tier.name, taken))
         return
     _show(environment, taken)
+
+
+def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> None:
+    from gymops.backup.recovery_point import sealed_at
+    from gymops.backup.tiers import CONTINUOUS
+    from gymops.store.records import plain
+
+    point = backups.take(tier, _Phases())
+    seal = backups.seals.sealed().last
+    sealed = sealed_at(seal) if seal else None
+    until = point.taken if point.tier == CONTINUOUS else None
+    if as_json:
+        output.document(
+            {
+                "environment": backups.environment,
+                "tier": tier,
+                "recovery_point": None if until else plain(point),
+                "seal": plain(sealed),
+                "restorable_until": plain(until),
+                "pruned": None,
+                "notes": [],
+            }
+        )
+        return
+    if not until:
+        kept = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
+        output.text(f"{point.kind:<8} {point.id} ({point.tier}) in {point.where}{kept}")
+    if sealed:
+        output.text(f"sealed   {sealed.events:,} events, digest {sealed.head}")
+    if until:
+        output.text(f"until    {until:%Y-%m-%d %H:%M:%S} UTC every time can be restored")
+    output.note(f"next: gymops restore-test {backups.environment}")
 
 
 class _Phases:

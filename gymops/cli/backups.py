@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, output, vaults
+from gymops.cli import context, managed, output, vaults
 from gymops.cli.backup import size
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   gymops backups local
+  gymops backups staging   # deployed: what RDS and AWS Backup have, also in another region
   gymops backups prod --json | jq '.points[-1].id'
 
 \b
@@ -33,7 +34,11 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     from gymops.backup.listing import listing as look
     from gymops.store.records import plain
 
-    found = look(vaults.vault(context.settings(ctx), environment))
+    settings = context.settings(ctx)
+    if managed.is_managed(settings, environment):
+        found = managed.backups(settings, environment).listing()
+    else:
+        found = look(vaults.vault(settings, environment))
     if as_json:
         output.document({"environment": environment, **plain(found)})
         return

@@ -66,7 +66,7 @@ class ManagedBackups:
         if not source.places.function:
             return None
         tell("seal", "what the log holds")
-        inside, seals = Inside(self.aws.functions, source.places.function), self._seals
+        inside, seals = Inside(self.aws.functions, source.places.function), self.seals
         while True:
             before = seals.sealed()
             try:
@@ -112,7 +112,7 @@ class ManagedBackups:
         """Decide from what is listed."""
         source = self.source()
         found = self._look(source)
-        seals = self._seals.read()
+        seals = self.seals.read()
         begun = self.aws.databases.find(wanted.to) if wanted.to else None
         if begun is not None:
             wanted = restoring.same(self.environment, begun, wanted)
@@ -160,7 +160,7 @@ class ManagedBackups:
         at: dict[str, Any] = {"host": there.host, "port": there.port}
         if there.secret:
             at["secret"] = there.secret
-        sealed = self._seals.sealed(plan.seal.number)
+        sealed = self.seals.sealed(plan.seal.number)
         return Inside(self.aws.functions, source.places.function).prove(sealed, at, tell)
 
     def drop(self, restored: Restored) -> None:
@@ -189,7 +189,7 @@ class ManagedBackups:
 
     def _look(self, source: Source) -> Listing:
         places = source.places
-        known = listed.Known(self._catalogue.points(), self._seals.read(), self.verified())
+        known = listed.Known(self._catalogue.points(), self.seals.read(), self.verified())
         there = self.aws.elsewhere(places.copies_region)[1] if places.copies_region else None
         return listed.look(places, source.arn, self.aws.databases, self.aws.vaults, there, known)
 
@@ -241,7 +241,7 @@ class ManagedBackups:
             locked=False,
             where=self.aws.databases.region,
             ready=True,
-            seal=listed.sealed_by(self._seals.read(), window.latest) if seal else None,
+            seal=listed.sealed_by(self.seals.read(), window.latest) if seal else None,
         )
 
     def _taking(self, source: Source, tell: Tell) -> Taking:
@@ -300,7 +300,8 @@ class ManagedBackups:
         return beat
 
     @property
-    def _seals(self) -> Seals:
+    def seals(self) -> Seals:
+        """What was sealed, beside the backups."""
         return Seals(self.objects, self.environment, self.keys, self.trusted)
 
     @property

@@ -18,12 +18,17 @@ from psycopg.conninfo import make_conninfo
 from gymops.aws.backup_jobs import BackupJobs
 from gymops.aws.session import AwsError
 from gymops.aws.vaults import Vaults
+from gymops.backup.evidence import Result
 from gymops.backup.managed import restoring
 from gymops.backup.managed.backups import Stopped
 from gymops.backup.managed.judging import judge
 from gymops.backup.managed.waiting import Gone
 from gymops.backup.port import OutOfReach, Restored, RestorePlan, Wanted
-from gymops.backup.recovery_point import NoPoint
+from gymops.backup.recovery_point import NoPoint, new_id
+from gymops.backup.restore_test import How, run
+from gymops.backup.restore_test import Tested as Verdict
+from gymops.backup.tiers import DEFAULT
+from gymops.clock import SystemClock
 from gymops.errors import GateRefused, Unverified
 from gymops.eventlog import parts
 from gymops.eventlog.proof import Proof
@@ -53,7 +58,7 @@ def test_sealed_under_load_every_kind_of_backup_brings_back_what_was_sealed(own:
     try:
         snapshot = own.environment(places=replace(own.places, vault=None)).take("daily")
         monthly = own.backups.take("monthly")
-        while own.backups.seal() is None or len(own.backups._seals.read()) < 5:
+        while own.backups.seal() is None or len(own.backups.seals.read()) < 5:
             pass
         at = own.now()
         own.backups.seal()
@@ -368,7 +373,7 @@ def test_two_that_seal_at_once_leave_one_row_of_seals(own: World) -> None:
     own.function.before = before
     found = own.backups.seal()
     assert (found and found.number, found and found.events) == (2, 6)
-    assert [seal.events for seal in other._seals.read()] == [5, 6]
+    assert [seal.events for seal in other.seals.read()] == [5, 6]
 
 
 def test_automated_backups_outlive_their_instance_and_bring_it_back(own: World) -> None:
@@ -439,3 +444,34 @@ def test_aws_backup_is_told_what_a_proof_said_of_its_own_restore_test(
     fresh.move_clock(1)
     assert own.backups.aws.databases.find(test.instance) is None
     assert judge(own.backups, jobs) == []
+
+
+def _expired(event: dict[str, Any]) -> None:
+    raise AwsError(f"{event['do']}: no", reason="ExpiredToken", unknown=True)
+
+
+def test_a_restore_test_of_what_aws_backed_up_passes_fails_or_cannot_tell(own: World) -> None:
+    own.log("ann", 30)
+    point = own.backups.take("daily")
+    tiers = tuple(tier for tier in DEFAULT if tier.name == "daily")
+
+    def tested(wanted: Wanted) -> Verdict:
+        how = How(new_id(own.now()), "prod", tiers, own.backups.seals)
+        return run(own.backups, wanted, how, SystemClock())
+
+    passed = tested(Wanted(tier="daily"))
+    assert (passed.result, passed.recovery_point, passed.message) == (Result.PASSED, point.id, None)
+    assert (passed.events.expected, passed.events.restored) == (30, 30)
+    assert set(passed.phases) >= {"plan", "restore", "settings", "prove"}
+    own.function.before = _expired
+    assert tested(Wanted(tier="daily")).result is Result.UNVERIFIED
+    own.function.before = lambda _: None
+    with own.connect() as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        connection.execute("UPDATE events SET event_type = 'x' WHERE position = 3")
+    own.backups.take("daily")
+    failed = tested(Wanted(tier="daily"))
+    assert failed.result is Result.FAILED
+    assert failed.message is not None
+    assert "user 'ann', chunk 1" in failed.message
+    assert [one.name for one in own.backups.aws.databases.all() if one.name.startswith(f"{own.name}-")] == []
