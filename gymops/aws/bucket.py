@@ -68,8 +68,16 @@ class Bucket:
         Raises:
             AwsError: it is not there, or is another file.
         """
+        client = self.account.client("s3")
         with translated(f"s3://{self.name}/{key}"):
-            content: bytes = self.account.client("s3").get_object(Bucket=self.name, Key=key)["Body"].read()
+            try:
+                content: bytes = client.get_object(Bucket=self.name, Key=key)["Body"].read()
+            except client.exceptions.NoSuchKey:
+                raise AwsError(
+                    f"s3://{self.name}/{key} is gone (NoSuchKey)",
+                    reason="NoSuchKey",
+                    hint="the bucket keeps its former versions: restore it, or release anew what made it",
+                ) from None
         found = hashlib.sha256(content).hexdigest()
         self._same(f"sha256:{found}", digest, key)
         return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -46,6 +47,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     from gymops.deploy.verbs.site import Site
 
     deployment = resolve(settings, name)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end detaches, as by Ctrl-C
     account = context.account(settings, deployment)
     clock = SystemClock()
     # The lock lasts a minute: who waits that long for an answer has lost it.

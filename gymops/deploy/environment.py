@@ -13,6 +13,7 @@ from gymops.deploy.stack.masking import DYNAMIC, MASK, Masker
 from gymops.deploy.template import Architecture, Stack, Template, architecture
 from gymops.deploy.traffic import Shape
 from gymops.errors import ConfigError
+from gymops.store.objects import named
 
 FROM_ENVIRONMENT = "env:"
 """Begins a parameter whose value is in a variable."""
@@ -50,6 +51,11 @@ class Deployment:
     def local(self) -> bool:
         """Whether it is on the local AWS."""
         return self.profile is None and self.account is None
+
+    @property
+    def released_by(self) -> str:
+        """The command that releases to it."""
+        return f"gymops promote {self.after} {self.name}" if self.after else f"gymops deploy {self.name}"
 
     @property
     def prefix(self) -> str:
@@ -147,6 +153,7 @@ def resolve(settings: Settings, name: str) -> Deployment:
             f"no environment {name!r}{f'; did you mean {near[0]}?' if near else ''}",
             hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
         )
+    named(name)  # before anything is made for what can have no lock
     own = settings.environments.get(name, Environment())
     app = settings.app.name if settings.app and settings.app.packages else chosen.name
     parameters = {

@@ -104,7 +104,7 @@ def groups(site: Site) -> list[Group]:
                 found.append(Group(f"/aws/lambda/{one.physical}", region))
     if not found:
         name = site.deployment.name
-        raise GymopsError(f"{name} has no functions and no logs", hint=f"gymops deploy {name}")
+        raise GymopsError(f"{name} has no functions and no logs", hint=site.deployment.released_by)
     return list(dict.fromkeys(found))
 
 

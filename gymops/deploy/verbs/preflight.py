@@ -25,7 +25,8 @@ def returnable(site: Site, bucket: str, chosen: Release, wanted: Wanted) -> None
         GateRefused: as ``images.ready``.
     """
     name = site.deployment.name
-    hint = f"gymops releases {name} lists others; the code of then is in its commit, {chosen.commit}"
+    commit = f"; the code of then is in its commit, {chosen.commit}" if chosen.commit else ""
+    hint = f"gymops releases {name} lists others{commit}"
     if gone := _gone(site, bucket, wanted):
         raise NothingToReturnTo(f"release {chosen.number} is gone: {gone} is not there any more", hint=hint)
     runtime = "" if wanted.artefact.kind == "image" else wanted.parameters.get("Runtime", "")

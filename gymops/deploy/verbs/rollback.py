@@ -61,13 +61,15 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     """
     name, bucket = site.deployment.name, site.bucket()
     if bucket is None:
-        raise NothingToReturnTo(f"nothing was released to {name} yet", hint=f"gymops deploy {name}")
+        raise NothingToReturnTo(f"nothing was released to {name} yet", hint=site.deployment.released_by)
     ledger = site.ledger(bucket)
     releases = ledger.releases()
     back = begun(site, bucket, number)
     chosen = choose(releases, name, number) if back is None else ledger.get(back)
     if "FunctionName" not in site.outputs("app"):
-        raise NothingToReturnTo(f"the stack of {name} is not there", hint=f"gymops deploy {name} makes it")
+        raise NothingToReturnTo(
+            f"the stack of {name} is not there", hint=f"{site.deployment.released_by} makes it"
+        )
     applied = schema.fit(site, App(site, bucket), chosen, releases)
     wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
     returnable(site, bucket, chosen, wanted)

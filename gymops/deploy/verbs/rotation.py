@@ -66,7 +66,7 @@ def change(
     """
     environment, bucket = site.deployment.name, site.bucket()
     if bucket is None or "FunctionAlias" not in site.outputs("app"):
-        raise GateRefused(f"nothing was released to {environment}", hint=f"gymops deploy {environment}")
+        raise GateRefused(f"nothing was released to {environment}", hint=site.deployment.released_by)
     lock = site.lock(bucket, owner)
     again = f"the same command goes on; gymops secrets list {environment}"
     with doubtful("it is not known how far it is", again), lock.take(lambda: settled(site)) as held:

@@ -66,6 +66,18 @@ def test_without_an_architecture_the_next_command_is_named() -> None:
     assert "gymops init --architecture" in refused.value.hint
 
 
+@pytest.mark.parametrize("name", ["../x", "a b", "ümlaut", ".hidden"])
+def test_what_can_be_no_part_of_a_key_is_no_environment(name: str) -> None:
+    """Its lock and its ledger have the name in their keys; that is known before a bucket is made for them."""
+    with pytest.raises(ConfigError, match="is no name of an environment"):
+        resolve(settings(**{name: Environment()}), name)
+
+
+def test_an_environment_says_what_releases_to_it() -> None:
+    assert resolve(settings(), "staging").released_by == "gymops deploy staging"
+    assert resolve(settings(), "prod").released_by == "gymops promote staging prod"
+
+
 def test_stacks_are_named_for_the_environment_or_for_the_account() -> None:
     prod, staging = resolve(settings(), "prod"), resolve(settings(), "staging")
     assert {stack.name: prod.stack_name(stack) for stack in prod.stacks()} == {
