@@ -117,14 +117,16 @@ def read(log: PostgresLog, before: Mapping[str, Known], users: Between = ALL) ->
     upto = {user: count for user, count in counts.items() if count > before.get(user, _NEW).events}
     found: dict[str, Grown] = {}
     while upto:
-        short = {}
+        late = []
         spans = {user: (before.get(user, _NEW).after, end) for user, end in upto.items()}
         for user, hasher in log.parts(spans):
             after, end = spans[user]
             if hasher.events == end - after:
                 found[user] = _grown(before.get(user, _NEW), hasher)
             else:  # one that commits later than those behind it: the stream is sealed up to there
-                short[user] = (log.first_gap(user, after) or after + 1) - 1
+                late.append(user)
+        # Asked when the COPY has ended: its connection answers nothing else before.
+        short = {user: (log.first_gap(user, spans[user][0]) or spans[user][0] + 1) - 1 for user in late}
         upto = {user: end for user, end in short.items() if end > before.get(user, _NEW).events}
     return found
 
