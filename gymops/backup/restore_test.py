@@ -31,7 +31,6 @@ from gymops.clock import Clock
 from gymops.errors import GymopsError, SourceError
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.proof import Proof
-from gymops.eventlog.seal import SealError
 from gymops.pg.connection import DatabaseError
 from gymops.store.blobs import NoBlob
 from gymops.store.objects import Objects, named
@@ -318,7 +317,7 @@ def _judged(error: Exception, *, planned: bool) -> Result:
         return Result.FAILED if broken or error.sqlstate == "42P01" else Result.UNVERIFIED
     if isinstance(error, envelope.OtherKey):
         return Result.UNVERIFIED
-    broken_when = (Damaged, NoBlob, NotRecovered, SealError, SourceError, envelope.Forged)
+    broken_when = (Damaged, NoBlob, NotRecovered, SourceError, envelope.Forged)
     if isinstance(error, (*broken_when, UnicodeDecodeError, struct.error)):
         return Result.FAILED
     # It was all there when it was planned: what is gone since was deleted meanwhile.
