@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gymops.aws.session import AwsError
 from gymops.deploy.release.plan import Context
 from gymops.deploy.stack.port import StackTarget
 from gymops.deploy.stack.preview import Preview
@@ -44,12 +45,27 @@ class App:
         return outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
 
     def serving(self) -> str:
-        """The version that serves; empty before the first release."""
+        """The version that serves; empty before the first release.
+
+        Raises:
+            AwsError: it cannot be told, or somebody deleted the function, which no deploy brings back.
+        """
         outputs = self.outputs()
         if "FunctionAlias" not in outputs:
             return ""
         function, alias = self.function()
-        return self._site.functions.serving(function, alias)
+        try:
+            return self._site.functions.serving(function, alias)
+        except AwsError as error:
+            if error.reason != "ResourceNotFoundException":
+                raise
+            name = self._deployment.name
+            raise AwsError(
+                f"{function}:{alias} is not there, though its stack is: somebody deleted it by hand",
+                reason=error.reason,
+                hint=f"gymops drift {name} names what is gone; gymops destroy {name} and a new release make"
+                " it anew",
+            ) from None
 
     def published(self, function: str, version: str, code: str) -> bool:
         """Whether a version is still there, and runs this code."""

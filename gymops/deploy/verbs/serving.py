@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gymops.aws.session import AwsError
 from gymops.deploy.release.ledger import Release
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.wanted import code_of
@@ -21,13 +22,18 @@ class Serving:
 
 
 def serving(site: Site, running: Release | None) -> Serving | None:
-    """What serves; None if nothing does."""
+    """What serves; None if nothing does, also where somebody deleted the function."""
     outputs = site.outputs("app")
     if "FunctionAlias" not in outputs:
         return None
     function, alias = outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
-    version = site.functions.serving(function, alias)
-    code = site.functions.version(function, version).code
+    try:
+        version = site.functions.serving(function, alias)
+        code = site.functions.version(function, version).code
+    except AwsError as error:
+        if error.reason != "ResourceNotFoundException":
+            raise
+        return None
     differs = []
     if running and code != code_of(running):
         differs.append(f"it runs the code {code}, and release {running.number} is {code_of(running)}")

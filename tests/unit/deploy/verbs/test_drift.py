@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from gymops.aws.drift import Detection, Drifted
+from gymops.aws.session import AwsError
 from gymops.aws.stack import Detail
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.stack.masking import MASK
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.drift import drift
+from gymops.deploy.verbs.look import status
 from gymops.deploy.verbs.promote import promote
 from gymops.errors import Detached, GateRefused, GymopsError
 from tests.unit.deploy.verbs import world as worlds
@@ -122,6 +124,14 @@ def test_what_serves_is_looked_at_too(world: World, tmp_path: Path) -> None:
         promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")
     world.alias = "2"
     assert not drift(world.site()).found
+    there = dict(world.versions)
+    world.versions.clear()
+    assert drift(world.site()).serving == ("nothing serves, and release 2 did",)
+    assert status(world.site()).serving is None
+    with pytest.raises(AwsError, match="somebody deleted it by hand") as gone:
+        deploy(world.site(), built(tmp_path, "two"), OWNER, token="t")
+    assert "gymops destroy staging" in str(gone.value.hint)
+    world.versions |= there
     del world.there[APP]
     with pytest.raises(GateRefused, match="nothing serves, and release 2 did"):
         promote(world.site(), prod.site(), OWNER, token="t", approved_by="olu")

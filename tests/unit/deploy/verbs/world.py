@@ -329,6 +329,8 @@ class _Functions:
         return number
 
     def serving(self, function: str, alias: str) -> str:
+        if not self.world.versions:
+            raise AwsError("no such function", reason="ResourceNotFoundException")
         return self.world.alias
 
     def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
