@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import re
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws import Aws, unique, until
+from tests.local_aws import PASSWORD, Aws, unique, until
 
 
 def test_a_snapshot_is_restored_as_it_was_when_it_was_taken(aws: Aws) -> None:
@@ -238,6 +239,40 @@ def test_automated_backups_go_with_their_instance_unless_they_are_kept(aws: Aws)
         )
         assert aws.sql(restored, "select answer from kept") == [42]
         rds.delete_db_instance_automated_backup(DbiResourceId=resource)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_stack_s_instance_leaves_its_automated_backups_where_the_template_says_so(
+    aws: Aws, keep: bool
+) -> None:
+    name, stack = unique("gym"), unique("stack")
+    instance = {
+        "Type": "AWS::RDS::DBInstance",
+        "DeletionPolicy": "Snapshot",
+        "Properties": {
+            "DBInstanceIdentifier": name, "Engine": "postgres", "DBInstanceClass": "db.t4g.micro",
+            "AllocatedStorage": "20", "MasterUsername": "boss", "MasterUserPassword": PASSWORD,
+            "BackupRetentionPeriod": 3, "DeleteAutomatedBackups": not keep,
+            "EnableCloudwatchLogsExports": ["upgrade"], "EnablePerformanceInsights": True,
+        },
+    }  # fmt: skip
+    cloudformation, rds = aws.client("cloudformation"), aws.client("rds")
+    cloudformation.create_stack(
+        StackName=stack, TemplateBody=json.dumps({"Resources": {"Database": instance}})
+    )
+    made = aws.stack(stack, "CREATE_COMPLETE")["StackId"]
+    found = aws.instance(name)
+    assert (found["EnabledCloudwatchLogsExports"], found["PerformanceInsightsEnabled"]) == (["upgrade"], True)
+    cloudformation.delete_stack(StackName=stack)
+    aws.stack(made, "DELETE_COMPLETE")
+    resource = found["DbiResourceId"]
+    if keep:
+        left = rds.describe_db_instance_automated_backups(DbiResourceId=resource)
+        assert [one["Status"] for one in left["DBInstanceAutomatedBackups"]] == ["retained"]
+        rds.delete_db_instance_automated_backup(DbiResourceId=resource)
+    with pytest.raises(ClientError, match="DBInstanceAutomatedBackupNotFound"):
+        rds.describe_db_instance_automated_backups(DbiResourceId=resource)
 
 
 @pytest.mark.long

@@ -20,7 +20,7 @@ from gymops.aws.s3 import S3Objects
 from gymops.aws.vaults import Vaults
 from gymops.backup.keys import open_keys
 from gymops.backup.managed.backups import ManagedBackups
-from gymops.backup.managed.source import places
+from gymops.backup.managed.places import places
 from gymops.backup.managed.taking import Aws, Kept
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import Wanted

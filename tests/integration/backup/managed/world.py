@@ -19,11 +19,13 @@ from gymops.aws.instances import Instances
 from gymops.aws.vaults import Vaults
 from gymops.backup.keys import open_keys
 from gymops.backup.managed.backups import ManagedBackups
-from gymops.backup.managed.source import Places
+from gymops.backup.managed.places import Places
 from gymops.backup.managed.taking import Aws as Clients
 from gymops.backup.managed.taking import Kept
 from gymops.backup.managed.waiting import Patience
+from gymops.backup.port import Restored, RestorePlan, Wanted
 from gymops.clock import SystemClock
+from gymops.eventlog.proof import Proof
 from gymops.pg import schema
 from gymops.store.directory import DirectoryObjects
 from tests.local_aws import ACCOUNT, Aws, unique, until
@@ -200,3 +202,9 @@ def _instance(aws: Aws, name: str, given: Mapping[str, Any]) -> None:
             "Tags": [{"Key": "Name", "Value": name}], **given,
         }
     )  # fmt: skip
+
+
+def restored(world: World, wanted: Wanted) -> tuple[RestorePlan, Restored, Proof]:
+    plan = world.backups.plan(wanted)
+    made = world.backups.restore(plan)
+    return plan, made, world.backups.prove(plan, made)
