@@ -42,7 +42,7 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     from gymops.aws.s3 import S3Objects
     from gymops.aws.vaults import Vaults
     from gymops.backup.managed.backups import ManagedBackups
-    from gymops.backup.managed.source import places
+    from gymops.backup.managed.places import places
     from gymops.backup.managed.taking import Aws, Kept
     from gymops.backup.managed.waiting import Patience
     from gymops.backup.restore_test import Records

@@ -15,7 +15,8 @@ from gymops.backup.managed import listing as listed
 from gymops.backup.managed import planning, restoring
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.lease import Leases
-from gymops.backup.managed.source import Places, Source, Sources
+from gymops.backup.managed.places import Places
+from gymops.backup.managed.source import Source, Sources
 from gymops.backup.managed.taking import Aws, Kept, Taking
 from gymops.backup.managed.waiting import Gone, Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold

@@ -10,7 +10,7 @@ from typing import TypeVar
 from gymops.aws.databases import Automated, Databases
 from gymops.aws.instances import Snapshot
 from gymops.aws.vaults import VaultPoint, Vaults
-from gymops.backup.managed.source import Places
+from gymops.backup.managed.places import Places
 from gymops.backup.port import Listing, Point, Window
 from gymops.backup.recovery_point import RecoveryPoint, SealedAt, sealed_at
 from gymops.errors import GymopsError

@@ -9,35 +9,10 @@ from typing import Any
 
 from gymops.backup import envelope
 from gymops.backup.keys import Keys
+from gymops.backup.managed.places import Places
 from gymops.errors import Changed, Exists
 from gymops.store.objects import Objects, named
 from gymops.store.records import plain, read
-
-
-@dataclass(frozen=True)
-class Places:
-    """What the environment's stacks say, as outputs."""
-
-    instance: str
-    """The name of the RDS instance: ``DatabaseIdentifier``."""
-    vault: str | None = None
-    """AWS Backup's: ``BackupVaultName``. None: snapshots of RDS take its place."""
-    role: str | None = None
-    """As what AWS Backup works: ``BackupRoleArn``."""
-    function: str | None = None
-    """What reaches the database: ``DatabaseFunctionName``."""
-    copies: str | None = None
-    """The ARN of the vault in another region: ``CopyVaultArn``."""
-
-    @property
-    def copies_region(self) -> str | None:
-        """Where the copies are."""
-        return self.copies.split(":")[3] if self.copies else None
-
-    @property
-    def copies_vault(self) -> str:
-        """The name of the vault for copies."""
-        return self.copies.split(":", 6)[6] if self.copies else ""
 
 
 @dataclass(frozen=True)
@@ -48,19 +23,6 @@ class Source:
     arn: str
     resource: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-def places(app: Mapping[str, str], copies: Mapping[str, str] | None = None) -> Places | None:
-    """From the outputs of the application's stack, and of the one with the vault elsewhere; None: no RDS."""
-    if not app.get("DatabaseIdentifier"):
-        return None
-    return Places(
-        app["DatabaseIdentifier"],
-        app.get("BackupVaultName"),
-        app.get("BackupRoleArn"),
-        app.get("DatabaseFunctionName"),
-        (copies or {}).get("CopyVaultArn"),
-    )
 
 
 class Sources:
