@@ -41,13 +41,13 @@ class Schedule:
     @property
     def cron(self) -> str:
         """As cron has it."""
-        weekday = "*" if self.weekday is None else ",".join(str((one + 1) % 7) for one in self._days)
+        weekday = "*" if self.weekday is None else ",".join(str((one + 1) % 7) for one in self.weekdays)
         return f"{self.minute} {self.hour} {self.day or '*'} * {weekday}"
 
     @property
     def interval(self) -> timedelta:
         """The longest time between two."""
-        return DAY * (31 if self.day else 1 if self.weekday is None else 8 - len(self._days))
+        return DAY * (31 if self.day else 1 if self.weekday is None else 8 - len(self.weekdays))
 
     def due(self, since: datetime, until: datetime) -> Iterator[datetime]:
         """When it is due behind one time and up to another, in order."""
@@ -58,10 +58,11 @@ class Schedule:
             at += DAY
 
     def _on(self, at: datetime) -> bool:
-        return (self.weekday is None or at.weekday() in self._days) and self.day in (None, at.day)
+        return (self.weekday is None or at.weekday() in self.weekdays) and self.day in (None, at.day)
 
     @property
-    def _days(self) -> list[int]:
+    def weekdays(self) -> list[int]:
+        """On which it is due; none: it does not go by them."""
         if self.weekday is None:
             return []
         more = 0 if self.last is None else (self.last - self.weekday) % 7

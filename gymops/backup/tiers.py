@@ -14,7 +14,7 @@ from gymops.errors import ConfigError
 
 CONTINUOUS = "continuous"
 """The tier of every time in between."""
-_FIELDS = frozenset({"schedule", "keep", "rpo", "rto"})
+_FIELDS = frozenset({"schedule", "keep", "rpo", "rto", "copy", "cold", "storage"})
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,26 @@ def _tier(name: str, values: Mapping[str, str], usual: Tier | None, where: str) 
         key: duration(values[key], f"{where}.{key}") if key in values else getattr(usual, key, None)
         for key in ("keep", "rpo", "rto")
     }
-    return Tier(name, _schedule(name, values, usual, where), **spans)
+    _warm(values, spans, where)
+    copy = values.get("copy", usual.copy if usual else None)
+    return Tier(name, _schedule(name, values, usual, where), **spans, copy=copy)
+
+
+def _warm(values: Mapping[str, str], spans: Mapping[str, Any], where: str) -> None:
+    """No backup goes where a restore cannot fetch it in time.
+
+    Raises:
+        ConfigError: it says ``cold``, or a ``storage`` other than standard; with the reason.
+    """
+    from gymops.backup import tiers_check
+
+    why = None
+    if "cold" in values:
+        why = tiers_check.cold(spans["keep"], duration(values["cold"], f"{where}.cold"))
+    elif "storage" in values:
+        why = tiers_check.archive(values["storage"], spans["rto"])
+    if why:
+        raise ConfigError(f"{where}: {why}", hint="see docs/backups.md")
 
 
 def _schedule(name: str, values: Mapping[str, str], usual: Tier | None, where: str) -> Schedule | None:

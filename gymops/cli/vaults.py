@@ -87,8 +87,14 @@ def tiers(settings: Settings, environment: str) -> tuple[Tier, ...]:
         ConfigError: one cannot be.
     """
     from gymops.backup import tiers as tier
+    from gymops.backup.tiers_check import impossible
+    from gymops.cli.managed import is_managed
 
-    return tier.tiers(backup(settings, environment).tiers, f"environments.{environment}.backup.tiers")
+    where = f"environments.{environment}.backup.tiers"
+    found = tier.tiers(backup(settings, environment).tiers, where)
+    for why in impossible(found, managed=is_managed(settings, environment)):
+        raise ConfigError(f"{where}: {why}", hint="see docs/backups.md")
+    return found
 
 
 def keys(settings: Settings) -> Keys:
