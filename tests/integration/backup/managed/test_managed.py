@@ -15,6 +15,7 @@ from gymops.backup.recovery_point import NoPoint
 from gymops.errors import GateRefused
 from gymops.eventlog import parts
 from tests.integration.backup.managed.world import AWAY, World, append, restored
+from tests.local_aws import until
 
 pytestmark = pytest.mark.long
 
@@ -31,6 +32,7 @@ def test_sealed_under_load_every_kind_of_backup_brings_back_what_was_sealed(own:
     for one in writers:
         one.start()
     try:
+        until(lambda: own.events(own.name) > 2000)
         snapshot = own.environment(places=replace(own.places, vault=None)).take("daily")
         monthly = own.backups.take("monthly")
         while own.backups.seal() is None or len(own.backups.seals.read()) < 5:
