@@ -179,6 +179,19 @@ def test_an_instance_is_renamed_with_its_data(aws: Aws) -> None:
     _refused("DBInstanceNotFound", aws.instance, name=name)
 
 
+def test_an_address_belongs_to_a_name_so_that_one_instance_takes_the_place_of_another(aws: Aws) -> None:
+    rds, name, away = aws.client("rds"), aws.create_instance(BackupRetentionPeriod=0), unique("away")
+    other = aws.create_instance(BackupRetentionPeriod=0)
+    port = aws.instance(name)["Endpoint"]["Port"]
+    for one, answer in (name, 1), (other, 2):
+        aws.sql(one, f"create table kept as select {answer} as answer")
+    for one, new in (name, away), (other, name):
+        rds.modify_db_instance(DBInstanceIdentifier=one, NewDBInstanceIdentifier=new, ApplyImmediately=True)
+    assert aws.instance(name)["Endpoint"]["Port"] == port
+    assert aws.sql(name, "select answer from kept") == [2]
+    assert aws.sql(away, "select answer from kept") == [1]
+
+
 @pytest.mark.parametrize(
     "action", ["modify_db_instance", "stop_db_instance", "start_db_instance", "reboot_db_instance"]
 )

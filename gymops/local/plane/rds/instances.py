@@ -16,14 +16,13 @@ from gymops.errors import GymopsError
 from gymops.local.plane import ministack, postgres
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault, not_found, wrong_state
-from gymops.local.plane.rds import records
+from gymops.local.plane.rds import names, records
 from gymops.local.plane.rds.passwords import Passwords
 from gymops.local.plane.rds.records import OURS, Record, instances
 
 Request = dict[str, Any]
 """What was asked, under the API's own names, as text, numbers, booleans and lists."""
 
-_NAME = re.compile(r"[a-zA-Z](?:-?[a-zA-Z0-9])*")
 _USER = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,62}")
 _RESERVED = frozenset({"admin", "gymops", "postgres", "rdsadmin", "rds_superuser", "rds_iam", "public"})
 _IMMEDIATE = frozenset({
@@ -86,9 +85,7 @@ class Instances:
         Raises:
             Fault: the name is taken or no name, or a group it needs does not exist.
         """
-        name = str(request.get("DBInstanceIdentifier", "")).lower()
-        if not _NAME.fullmatch(name) or len(name) > 63:
-            raise Fault("InvalidParameterValue", f"Invalid database identifier: {name!r}")
+        name = names.check(str(request.get("DBInstanceIdentifier", "")).lower())
         _check_groups(request)
         with self._making:
             if name in instances():
@@ -146,11 +143,15 @@ class Instances:
             record["DBParameterGroups"] = [
                 {"DBParameterGroupName": request["DBParameterGroupName"], "ParameterApplyStatus": "applying"}
             ]
+        port = record["Endpoint"]["Port"]
         if request.get("NewDBInstanceIdentifier"):
-            record = self._rename(record, str(request["NewDBInstanceIdentifier"]).lower())
-        return self.through(
-            record, "modifying", lambda: self._apply(record, archived), record["DBInstanceStatus"]
-        )
+            port = names.rename(record, str(request["NewDBInstanceIdentifier"]).lower())
+
+        def change() -> None:
+            self._move(record, port)
+            self._apply(record, archived)
+
+        return self.through(record, "modifying", change, record["DBInstanceStatus"])
 
     def stop(self, identifier: str) -> Record:
         """Stop the server; its data stays."""
@@ -289,19 +290,15 @@ class Instances:
             self._backups(record).drop()
             self._backups(record).prepare(self._database(record))
 
-    def _rename(self, record: Record, name: str) -> Record:
-        if not _NAME.fullmatch(name):
-            raise Fault("InvalidParameterValue", f"Invalid database identifier: {name!r}")
-        if name in instances():
-            raise Fault("DBInstanceAlreadyExists", f"DB instance {name} already exists")
-        instances().pop(record["DBInstanceIdentifier"])
-        tags = records.rds()._tags
-        if found := tags.pop(record["DBInstanceArn"], None):
-            tags[record["DBInstanceArn"].rpartition(":")[0] + f":{name}"] = found
-        record["DBInstanceIdentifier"] = name
-        record["DBInstanceArn"] = record["DBInstanceArn"].rpartition(":")[0] + f":{name}"
-        instances()[name] = record
-        return record
+    def _move(self, record: Record, port: int) -> None:
+        """Let its server answer there from now on."""
+        if port == record["Endpoint"]["Port"]:
+            return
+        runs = postgres.runs(self._database(record))
+        postgres.stop(self._database(record), clock=self._clock)
+        record["Endpoint"]["Port"] = port
+        if runs:
+            self.bring_up(record)
 
     def through(self, record: Record, through: str, work: Callable[[], None], then: str) -> Record:
         """Do the work, and let the instance pass through its states; returns it as it is on the way."""
