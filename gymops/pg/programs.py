@@ -30,6 +30,7 @@ _HINTS = {
     "max_wal_senders": "raise max_wal_senders, or end what replicates from the server",
     "max_replication_slots": "raise max_replication_slots, or drop a slot that nobody uses",
     "No space left": "make room on the disk, then run the same again",
+    "COPY stream ended": "see the server's log; if it removed WAL meanwhile, raise max_slot_wal_keep_size",
     "already been removed": "gymops backup takes a new base backup",
     "server closed the connection": "see that the server is up, then run the same again",
     "terminating connection": "see that the server is up, then run the same again",
@@ -116,7 +117,8 @@ def run(binaries: Path, program: str, url: str, *arguments: str, timeout: float)
 def _judge(url: str, status: int, said: str) -> None:
     if status == 0:
         return
-    why = last_useful(said)
+    # Their first error is the cause, and those behind it its consequences.
+    why = next((line for line in said.splitlines() if " error: " in line), "") or last_useful(said)
     if any(secret in why for secret in secrets(parse(url))):
         why = "it failed"
     hint = next((hint for cause, hint in _HINTS.items() if cause in said), "see the server's log")
