@@ -25,18 +25,20 @@ or null, break_glass, started, ended, why.
 \b
 Examples:
   gymops deploy staging
+  gymops deploy staging --dry-run
   gymops deploy staging --yes --json
   gymops deploy prod --break-glass "promotion is down"
 
 \b
-Exit codes: 0 released; 1 failed; 4 a gate refused; 5 failed and rolled back; 6 the rollback failed
-too; 7 somebody else releases there; 8 detached, it goes on; 130 you said no."""
+Exit codes: 0 released; 1 failed; 3 a dry run that finds changes; 4 a gate refused; 5 failed and rolled
+back; 6 the rollback failed too; 7 somebody else releases there; 8 detached, it goes on; 130 you said no."""
 
 
 @click.command("deploy", epilog=_EPILOG)
 @click.argument("environment", metavar="ENV")
 @releases.yes
 @releases.allow_replace
+@releases.dry_run
 @click.option("--break-glass", metavar="REASON", help="Deploy where only promotion is allowed; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
@@ -45,6 +47,7 @@ def command(
     environment: str,
     yes: bool,
     allowed: tuple[str, ...],
+    dry_run: bool,
     break_glass: str | None,
     as_json: bool,
 ) -> None:
@@ -54,11 +57,15 @@ def command(
     a user reaches it, and traffic returns by itself if it fails or slows down. Killed or detached at any
     point, the same command goes on where it was.
     """
+    from gymops.cli import diff
     from gymops.deploy.verbs import deploy
 
     settings = context.settings(ctx)
     site = sites.site(settings, environment, yes=yes, allowed=allowed)
     deploy.gate(site.deployment, break_glass)
+    if dry_run:
+        diff.show(ctx, diff.of_deploy(settings, site), as_json=as_json)
+        return
     _look_through(settings, site)
     built = _built(settings, site.deployment)
     release = deploy.deploy(site, built, sites.owner(), token=sites.token(), break_glass=break_glass)

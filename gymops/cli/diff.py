@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gymops.config import Settings
     from gymops.deploy.stack.preview import Preview
     from gymops.deploy.verbs.look import Difference
+    from gymops.deploy.verbs.site import Site
 
 _EPILOG = """\b
 --json: {"environment", "command": what would do it, "different", "stacks": [{name, region, create,
@@ -37,7 +38,11 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     Templates and parameters are compared here: nothing is written at AWS, not even a change set. The app is
     built unless it was, where ENV is deployed to; it is not uploaded.
     """
-    found = _difference(context.settings(ctx), environment)
+    show(ctx, _difference(context.settings(ctx), environment), as_json=as_json)
+
+
+def show(ctx: click.Context, found: Difference, *, as_json: bool) -> None:
+    """What would change, and its exit code."""
     if as_json:
         output.document(found.as_dict())
     else:
@@ -54,8 +59,15 @@ def _difference(settings: Settings, environment: str) -> Difference:
     if after := deployment.after:
         wanted = look.of_promotion(sites.site(settings, after, yes=False), site)
         return look.diff(site, wanted, f"gymops promote {after} {environment}")
-    built = deploy.make(settings, deployment)
-    return look.diff(site, look.of_build(site, built.artefact), f"gymops deploy {environment}")
+    return of_deploy(settings, site)
+
+
+def of_deploy(settings: Settings, site: Site) -> Difference:
+    """What deploying the app as it is now would change; it is built unless it was."""
+    from gymops.deploy.verbs import look
+
+    built = deploy.make(settings, site.deployment)
+    return look.diff(site, look.of_build(site, built.artefact), f"gymops deploy {site.deployment.name}")
 
 
 def _show(found: Difference) -> None:

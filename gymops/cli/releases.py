@@ -28,6 +28,9 @@ allow_replace = click.option(
     "--allow-replace", "allowed", multiple=True, metavar="LOGICAL_ID",
     help="Let this resource be removed or replaced although it holds data.",
 )  # fmt: skip
+dry_run = click.option(
+    "--dry-run", is_flag=True, help="Say what would change, as `gymops diff` does, and write nothing at AWS."
+)
 """What deploy, promote and rollback have in common."""
 
 

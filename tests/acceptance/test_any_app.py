@@ -66,16 +66,16 @@ class Shop:
         assert process.returncode in {0, 7}, err
         return process.returncode
 
-    def cut(self, line: str, step: str) -> bool:
-        """Kill a command as soon as it says that a step begins; False if it was done sooner than that."""
+    def cut(self, line: str, step: str, how: signal.Signals = signal.SIGKILL) -> int:
+        """Kill a command as soon as it says that a step begins; its exit code, 0 if it was done sooner."""
         process = self.start(line)
         assert process.stderr
         for row in process.stderr:
             if row.rstrip().endswith(f": {step}"):
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(how)
                 break
         process.communicate(timeout=60)
-        return process.returncode == -signal.SIGKILL
+        return process.returncode
 
     def says(self, word: str) -> None:
         """Change what the shop answers."""
@@ -127,12 +127,28 @@ def shop(emulator_installed: None) -> Iterator[Shop]:
 def test_it_is_released_taken_back_and_promoted(shop: Shop) -> None:
     assert shop.heard("staging", STAGING) == {"shop": "staging", "says": "first"}
     shop.says("second")
+    shop.run("deploy staging --dry-run", 3)
+    assert shop.heard("staging", STAGING)["says"] == "first"
     shop.run("deploy staging --yes")
+    assert shop.heard("staging", STAGING)["says"] == "second"
+    shop.run("rollback staging --dry-run", 3)
     assert shop.heard("staging", STAGING)["says"] == "second"
     shop.run("rollback staging --yes")
     assert shop.heard("staging", STAGING)["says"] == "first"
+    shop.run("promote staging prod --dry-run", 3)
+    assert shop.releases("prod")["releases"] == []
     shop.run("promote staging prod --yes")
     assert shop.heard("prod", PROD) == {"shop": "prod", "says": "first"}
+
+
+@pytest.mark.long
+def test_told_to_end_it_detaches_and_the_lock_is_free_at_once(shop: Shop) -> None:
+    shop.says("asked")
+    assert shop.cut("deploy staging --yes", "version", signal.SIGTERM) == 8
+    assert "version" in shop.begun()
+    assert "locked      by nobody" in shop.run("status staging")[0]
+    shop.run("deploy staging --yes")
+    assert shop.heard("staging", STAGING)["says"] == "asked"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +159,7 @@ def test_killed_at_any_step_the_same_command_ends_with_one_release(shop: Shop, s
     for attempt in range(5):
         shop.says(word := f"{step}{attempt}")
         before = len(shop.releases("staging")["releases"])
-        if shop.cut("deploy staging --yes", step):
+        if shop.cut("deploy staging --yes", step) == -signal.SIGKILL:
             break
     else:
         pytest.fail(f"{step} was over sooner than it could be killed, five times")

@@ -74,6 +74,20 @@ def brought(source: Site, found: Tested, bucket: str, repository: str) -> Wanted
     return Wanted(artefact, was.code, was.template, parameters)
 
 
+def follows(source: Site, target: Site) -> None:
+    """What was tested in the one may go on to the other.
+
+    Raises:
+        ConfigError: it is not so written.
+    """
+    name, after = target.deployment.name, source.deployment.name
+    if target.deployment.after != after:
+        raise ConfigError(
+            f"{name} does not come after {after}",
+            hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
+        )
+
+
 def begun(target: Site) -> int | None:
     """The release whose promotion was begun, and nobody saw the end of."""
     bucket = target.bucket()
@@ -117,12 +131,8 @@ def promote(
         GateRefused: it drifted there since.
         GymopsError: as ``deploy``.
     """
-    name, after = target.deployment.name, source.deployment.name
-    if target.deployment.after != after:
-        raise ConfigError(
-            f"{name} does not come after {after}",
-            hint=f'after = "{after}" in [environments.{name}] of gymops.toml',
-        )
+    follows(source, target)
+    after = source.deployment.name
     found = tested(source, target, begun(target))
     if digest not in (None, found.release.artefact.digest):  # approved was that one, and no other
         raise NotTested(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gymops.deploy.release.ledger import Release, Source, last_good, previous, targets
 from gymops.deploy.release.lock import Owner
@@ -15,7 +16,7 @@ from gymops.deploy.verbs.preflight import returnable
 from gymops.deploy.verbs.run import carry, left
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
-from gymops.deploy.verbs.wanted import of_release
+from gymops.deploy.verbs.wanted import Wanted, of_release
 
 VERB = "rollback"
 
@@ -51,6 +52,35 @@ def begun(site: Site, bucket: str, number: int | None) -> int | None:
     return back if isinstance(back, int) and number in (None, back) else None
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where a rollback goes."""
+
+    bucket: str
+    releases: Sequence[Release]
+    chosen: Release
+    begun: bool
+    """It was begun, and nobody saw the end of it."""
+
+    def wanted(self, site: Site) -> Wanted:
+        """What it brings."""
+        return of_release(self.chosen, site.files(self.bucket), site.deployment.parameters)
+
+
+def found(site: Site, number: int | None) -> Found:
+    """Where a rollback to this number, or to what ran before, goes.
+
+    Raises:
+        NothingToReturnTo: there is none.
+    """
+    name, bucket = site.deployment.name, site.bucket()
+    if bucket is None:
+        raise NothingToReturnTo(f"nothing was released to {name} yet", hint=site.deployment.released_by)
+    releases, back = site.ledger(bucket).releases(), begun(site, bucket, number)
+    chosen = choose(releases, name, number) if back is None else site.ledger(bucket).get(back)
+    return Found(bucket, releases, chosen, back is not None)
+
+
 def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     """Return to a recorded release: the alias first, then the stack. The schema stays as it is.
 
@@ -59,21 +89,15 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         Declined: the person at the terminal said no.
         GymopsError: as ``deploy``.
     """
-    name, bucket = site.deployment.name, site.bucket()
-    if bucket is None:
-        raise NothingToReturnTo(f"nothing was released to {name} yet", hint=site.deployment.released_by)
-    ledger = site.ledger(bucket)
-    releases = ledger.releases()
-    back = begun(site, bucket, number)
-    chosen = choose(releases, name, number) if back is None else ledger.get(back)
+    name, back = site.deployment.name, found(site, number)
+    bucket, chosen, releases = back.bucket, back.chosen, back.releases
     if "FunctionName" not in site.outputs("app"):
-        raise NothingToReturnTo(
-            f"the stack of {name} is not there", hint=f"{site.deployment.released_by} makes it"
-        )
+        hint = f"{site.deployment.released_by} makes it"
+        raise NothingToReturnTo(f"the stack of {name} is not there", hint=hint)
     applied = schema.fit(site, App(site, bucket), chosen, releases)
-    wanted = of_release(chosen, site.files(bucket), site.deployment.parameters)
+    wanted = back.wanted(site)
     returnable(site, bucket, chosen, wanted)
-    if back is None and not site.talk.ask(f"Return {name} to release {chosen.number}?"):
+    if not back.begun and not site.talk.ask(f"Return {name} to release {chosen.number}?"):
         raise Declined(f"{name} stays as it is", hint="nothing was changed; run it again when ready")
     running = last_good(releases)
     facts = {
