@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from typing import TypeVar
 
-from gymops.backup import envelope, recovery_point
+from gymops.backup import envelope, recovery_point, summary
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import NoPoint, RecoveryPoint
-from gymops.errors import GymopsError
-from gymops.eventlog.seal import Seal, Sealed, SealError, sealed
+from gymops.errors import Exists, GymopsError
+from gymops.eventlog.seal import Seal, Sealed, SealError, lineage
 from gymops.eventlog.seal import load as load_seal
 from gymops.store.objects import Objects, named
 
@@ -75,13 +77,19 @@ class Catalogue:
 
 
 class Seals:
-    """The seals of one environment: ``seals/ENV/NUMBER.json``."""
+    """The seals of one environment: ``seals/ENV/NUMBER.json``; and of every thousandth (``every``, a power of
+    ten) what all up to it say together, ``summaries/ENV/NUMBER.json``: later reads begin there, and older
+    seals may go.
+    """
 
-    def __init__(self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (), every: int = 1000
+    ) -> None:
         self._objects = objects
         self._environment = named(environment)
         self._keys = keys
         self._trusted = {keys.public, *trusted}
+        self._every = every
 
     def add(self, seal: Seal) -> None:
         """Record the next one.
@@ -92,13 +100,20 @@ class Seals:
         self._objects.create(self._key(seal.number), envelope.close(seal.dump(), self._keys))
 
     def read(self) -> Sequence[Seal]:
-        """All of them, in order; each follows on the one before.
+        """All of them, in order, each following on the one before; where older ones went, those that follow
+        without a gap on a summary of the rest.
 
         Raises:
             Forged: one is damaged, or signed by another.
             SealError: one is missing, or not what it should be.
         """
-        return _read_all(self._objects.keys(f"seals/{self._environment}/"), self._load)
+        numbers = self._numbers("seals")
+        first = next((at for at, n in enumerate(numbers) if numbers[-1] - n == len(numbers) - 1 - at), 0)
+        row = self._row(numbers[first:])
+        before = row[0].number - 1 if row else 0
+        if before and _digest(self._summary(before)) != row[0].previous:
+            raise _gone(self._environment, before)
+        return row
 
     def sealed(self, upto: int | None = None) -> Sealed:
         """What they say together, up to the one of a number.
@@ -106,12 +121,91 @@ class Seals:
         Raises:
             Forged, SealError: as ``read``; or there is none of that number.
         """
-        together = sealed(seal for seal in self.read() if upto is None or seal.number <= upto)
-        if upto is not None and (together.last is None or together.last.number != upto):
-            raise SealError(
-                f"{self._environment} has no seal {upto}",
-                hint="restore it from where the seals are copied to",
-            )
+        begin = max((n for n in self._numbers("summaries") if upto is None or n <= upto), default=0)
+        row = self._row(self._since(begin, upto))
+        if not begin and not row and self._numbers("seals"):
+            raise _gone(self._environment, upto or 1)
+        if upto is not None and begin + len(row) != upto:
+            raise _gone(self._environment, upto)
+        together = self._summary(begin) if begin else Sealed()
+        if row and (row[0].number, row[0].previous) != (begin + 1, _digest(together)):
+            raise _gone(self._environment, begin + 1)
+        path = lineage(row)
+        if path and (goes_on := path[0].goes_on) and goes_on.number < begin:
+            together = self.sealed(goes_on.number)  # a history that was given up is in the summary
+        for seal in path:
+            together.add(seal)
+        return together
+
+    def sum_up(self) -> None:
+        """Write the summary that is due, if there is one."""
+        last = max(self._since(max(self._numbers("summaries"), default=0)), default=0)
+        due = last // self._every * self._every
+        if due and self._objects.get(self._key(due, "summaries")) is None:
+            document = envelope.close(summary.dump(self.sealed(due)), self._keys)
+            with suppress(Exists):  # another's says the same
+                self._objects.create(self._key(due, "summaries"), document)
+
+    def forget(self, named: Collection[int], since: datetime) -> int:
+        """Delete what nobody needs any more: not those since a time, not those that ``named`` and the seals
+        since then go on from, nor what leads to them from the summary before; how many went.
+
+        Raises:
+            SealError: one is missing where none may go; nothing went.
+        """
+        summed, numbers = self._numbers("summaries"), self._numbers("seals")
+        keep = [n for n in summed if self._taken(n) <= since]
+        if not keep:
+            return 0
+        begin = keep[-1]
+        behind = [n for n in numbers if n > begin]
+        if behind != list(range(begin + 1, begin + 1 + len(behind))):
+            raise _gone(self._environment, min(set(range(begin + 1, behind[-1])) - set(behind)))
+        tail = self._row(behind)
+        wanted = {*named, *(seal.goes_on.number for seal in tail if seal.goes_on)}
+        needed = {
+            n for want in wanted for n in range(max((s for s in summed if s < want), default=0), want + 1)
+        }
+        gone = [n for n in numbers if n <= begin and n not in needed]
+        for number in gone:
+            self._objects.delete(self._key(number))
+        for number in summed:
+            if number < begin and number not in needed:
+                self._objects.delete(self._key(number, "summaries"))
+        return len(gone)
+
+    def _taken(self, number: int) -> datetime:
+        last = self._summary(number).last
+        if last is None:
+            raise AssertionError("a summary is of a seal")
+        return last.taken
+
+    def _row(self, numbers: Sequence[int]) -> list[Seal]:
+        return _read_all([self._key(number) for number in numbers], self._load)
+
+    def _since(self, begin: int, upto: int | None = None) -> list[int]:
+        """The numbers behind one and up to another, a thousand at a time: most are never listed."""
+        found: list[int] = []
+        group = begin // self._every
+        while more := self._numbers("seals", f"{group:0{9 - len(str(self._every))}d}"):
+            found += [n for n in more if begin < n and (upto is None or n <= upto)]
+            group += 1
+            if upto is not None and group * self._every > upto:
+                break
+        return found
+
+    def _numbers(self, kind: str, prefix: str = "") -> list[int]:
+        keys = self._objects.keys(f"{kind}/{self._environment}/{prefix}")
+        return sorted(int(key.rpartition("/")[2].removesuffix(".json")) for key in keys)
+
+    def _summary(self, number: int) -> Sealed:
+        key = self._key(number, "summaries")
+        if self._objects.get(key) is None:
+            raise _gone(self._environment, number)
+        together = summary.load(_opened(self._objects, key, self._trusted), key)
+        last = together.last
+        if last is None or last.number != number or last.environment != self._environment:
+            raise envelope.Forged(f"{key} is of another seal", hint=_PUT)
         return together
 
     def _load(self, key: str) -> Seal:
@@ -120,8 +214,18 @@ class Seals:
             raise envelope.Forged(f"{key} is seal {seal.number} of {seal.environment}", hint=_PUT)
         return seal
 
-    def _key(self, number: int) -> str:
-        return f"seals/{self._environment}/{number:08d}.json"
+    def _key(self, number: int, kind: str = "seals") -> str:
+        return f"{kind}/{self._environment}/{number:08d}.json"
+
+
+def _digest(together: Sealed) -> str:
+    return together.last.digest if together.last else ""
+
+
+def _gone(environment: str, number: int) -> SealError:
+    return SealError(
+        f"{environment} has no seal {number}", hint="restore it from where the seals are copied to"
+    )
 
 
 def _opened(objects: Objects, key: str, trusted: Collection[str]) -> bytes:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gymops.backup import lsn
 from gymops.backup.recovery_point import RecoveryPoint
-from gymops.backup.tiers import Tier, retention
+from gymops.backup.tiers import Tier, retention, window
 from gymops.backup.vault import Vault, reach
 from gymops.backup.wal import Stored, Wal, superseded
 
@@ -54,6 +54,9 @@ def prune(vault: Vault, tiers: Sequence[Tier], now: datetime, failed: Collection
         for stored in _past(one, keep.wal_from):
             one.remove(stored)
             segments += 1
+    vault.seals.sum_up()
+    if span := window(tiers):
+        vault.seals.forget({point.seal.number for point in keep.kept if point.seal}, now - span)
     return Pruned(keep.expired, segments, _sweep(vault, wals), tuple(gone))
 
 

@@ -162,21 +162,24 @@ def sealed(seals: Iterable[Seal]) -> Sealed:
 
 
 def lineage(seals: Sequence[Seal]) -> list[Seal]:
-    """The seals that the last one stands on, and itself: without those of a history that was given up.
+    """The seals that the last one stands on, and itself: without those of a history that was given up. Where
+    older ones are summed up, those of them that come after.
 
     Raises:
         SealError: one is missing, or not the one that was there.
     """
-    digest = ""
-    for number, seal in enumerate(seals):
+    if not seals:
+        return []
+    begin = seals[0].number - 1
+    number, digest = begin, seals[0].previous if begin else ""
+    for seal in seals:
         if (seal.number, seal.previous) != (number + 1, digest):
             raise _not_in_row(seal, number)
-        digest = seal.digest
+        number, digest = seal.number, seal.digest
     path: list[Seal] = []
-    at = len(seals)
-    while at > 0:
-        path.append(seals[at - 1])
-        at = before.number if (before := path[-1].goes_on) and before.number < at else at - 1
+    while number > begin:
+        path.append(seals[number - begin - 1])
+        number = before.number if (before := path[-1].goes_on) and before.number < number else number - 1
     return path[::-1]
 
 
