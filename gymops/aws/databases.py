@@ -13,6 +13,7 @@ from gymops.aws.instances import Snapshot, snapshot_of
 from gymops.aws.session import AwsError, translated
 
 _GONE = frozenset({"DBInstanceNotFound", "DBInstanceNotFoundFault"})
+_NO_SNAPSHOT = frozenset({"DBSnapshotNotFound", "DBSnapshotNotFoundFault"})
 _BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
 
 
@@ -89,6 +90,15 @@ class Databases:
             )
             found = [one for page in pages for one in page["DBSnapshots"]]
         return [snapshot_of(one) for one in found if one.get("SnapshotType") != "awsbackup"]
+
+    def forget_snapshot(self, name: str) -> None:
+        """Delete a snapshot; one that is gone is deleted already."""
+        try:
+            with translated(f"deleting the snapshot {name}"):
+                self._client.delete_db_snapshot(DBSnapshotIdentifier=name)
+        except AwsError as error:
+            if error.reason not in _NO_SNAPSHOT:
+                raise
 
     def automated(self, instance: str) -> list[Automated]:
         """The automated backups of instances of a name: of the one that is there, and of those that went."""
