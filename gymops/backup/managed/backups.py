@@ -104,6 +104,7 @@ class ManagedBackups:
         for one, kind in made:
             self._catalogue.add(self._record(one, kind, tier, began, kept, seal, source))
         name = made[0][0]
+        self._prune(source)
         found = next((one for one in self._look(source).points if one.id == name), None)
         if found is None:
             raise Gone(f"{name} was deleted meanwhile", hint="run the same again")
@@ -244,6 +245,30 @@ class ManagedBackups:
             ready=True,
             seal=listed.sealed_by(self.seals.read(), window.latest) if seal else None,
         )
+
+    def _prune(self, source: Source) -> None:
+        """Let go of our snapshots whose time is over, but never of the newest, and of records of what AWS let
+        go of: the record first, so that nothing is listed that is not there.
+        """
+        now, found = self.patience.clock.now(), self._look(source)
+        if found.silent:
+            return
+        there = {point.id for point in found.points}
+        ours = [point for point in found.points if point.kind == "snapshot" and point.keep_until]
+        newest = ours[-1].id if ours else None
+        records = {one.id: one for one in self._catalogue.points()}
+        for name, one in records.items():
+            over = one.keep_until is not None and one.keep_until < now
+            if (
+                over
+                and name != newest
+                and (name not in there or one.kind is Kind.SNAPSHOT)
+                and not found.silent
+            ):
+                self._catalogue.remove(one)
+        for point in ours:
+            if point.keep_until and point.keep_until < now and point.id != newest:
+                self.aws.databases.forget_snapshot(point.id)
 
     def _taking(self, source: Source, tell: Tell) -> Taking:
         return Taking(self.environment, self.prefix, self.aws, self.patience, source, tell)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 
 from gymops.backup.managed import restoring
+from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import OutOfReach, Restored, Wanted
 from gymops.backup.recovery_point import NoPoint
+from gymops.clock import SystemClock
 from gymops.errors import GateRefused
 from gymops.eventlog import parts
 from tests.integration.backup.managed.world import AWAY, World, append, restored
@@ -227,3 +229,29 @@ def test_automated_backups_outlive_their_instance_and_bring_it_back(own: World) 
     assert own.events(own.name) == 40
     assert own.aws.instance(own.name)["DeletionProtection"] is True
     assert secret
+
+
+def test_snapshots_whose_time_is_over_go_and_the_newest_never(own: World) -> None:
+    class Later(SystemClock):
+        days = 0
+
+        def now(self) -> datetime:
+            return super().now() + timedelta(days=self.days)
+
+    clock = Later()
+    backups = own.environment(
+        places=replace(own.places, vault=None), patience=Patience(clock, interval=0.05, timeout=60.0)
+    )
+    own.log("ann", 3)
+    foreign = "somebody-else"
+    own.aws.client("rds").create_db_snapshot(DBSnapshotIdentifier=foreign, DBInstanceIdentifier=own.name)
+    first = backups.take("daily")
+    second = backups.take("daily")
+    clock.days = 31
+    third = backups.take("daily")
+    assert {point.id for point in backups.listing().points} == {foreign, third.id}
+    assert [one.id for one in backups._catalogue.points()] == [third.id]
+    assert first.id != second.id
+    clock.days = 90
+    backups._prune(backups.source())
+    assert {point.id for point in backups.listing().points} == {foreign, third.id}
