@@ -20,7 +20,7 @@ _EPILOG = """\b
 artefact{digest, kind, uri, static: the digest of its static files' list}, template, parameters,
 parameter_digest, withheld, commit, dirty, schema_before, schema_after, accepts, waiting[], version,
 change_set, test, smoke[], durations{}, source, static{files, uploaded, unchanged, invalidated, warning}
-or null, break_glass, started, ended, why.
+or null, around{stack: its template's digest}, break_glass, started, ended, why.
 
 \b
 Examples:

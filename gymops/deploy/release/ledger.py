@@ -58,7 +58,7 @@ class Release:
     operation: str
     """The operation's id."""
     verb: str
-    """``deploy``, ``promote``, ``rollback``; or ``destroy``, of what ran."""
+    """``deploy``, ``promote``, ``rollback``, ``restore``; or ``destroy``, of what ran."""
     outcome: Outcome
     who: str
     artefact: ReleasedArtefact
@@ -100,6 +100,10 @@ class Release:
     """The published version of the function."""
     static: Mapping[str, Any] | None = None
     """How many static files were uploaded, unchanged, invalidated; what did not go well with them."""
+    around: Mapping[str, str] = field(default_factory=dict)
+    """The digests of the other stacks' templates; of a rollback those that it found."""
+    restore: Mapping[str, Any] | None = None
+    """The database it was pointed at, and what was proved of it there."""
     schema: int = SCHEMA
 
     @property

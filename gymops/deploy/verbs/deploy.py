@@ -18,7 +18,7 @@ from gymops.deploy.verbs import images, needs, static
 from gymops.deploy.verbs.run import carry, foundation
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
-from gymops.deploy.verbs.wanted import Wanted, of_artefact, of_release, upload
+from gymops.deploy.verbs.wanted import Wanted, around, of_artefact, of_release, upload
 from gymops.errors import GateRefused
 
 
@@ -67,6 +67,7 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
         "test": built.test,
         "break_glass": break_glass,
         "before": before(site, bucket),
+        "around": around(site.deployment),
     }
     steps = Steps(site, bucket, wanted, facts)
 
@@ -82,7 +83,7 @@ def deploy(site: Site, built: Built, owner: Owner, *, token: str, break_glass: s
         verb="deploy",
         command=f"gymops deploy {site.deployment.name}",
         who=site.who,
-        parameters=told(site, wanted),
+        parameters={**told(site, wanted), "around": facts["around"]},
         artefact=built.artefact.digest,
     )
     return carry(site, bucket, request, plan, steps, owner)

@@ -15,7 +15,7 @@ from gymops.deploy.verbs.failures import NotTested
 from gymops.deploy.verbs.run import carry, foundation, left
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.steps import Steps
-from gymops.deploy.verbs.wanted import Wanted, copy, of_release
+from gymops.deploy.verbs.wanted import Wanted, around, copy, of_release
 from gymops.errors import ConfigError, GateRefused
 
 VERB = "promote"
@@ -33,8 +33,8 @@ class Tested:
 
 
 def tested(source: Site, target: Site, number: int | None) -> Tested:
-    """What may be promoted: the last good release, or the good one of this number, if its smoke test passed
-    and it is not too old.
+    """What may be promoted: the last good release, or the good one of this number, if its smoke test passed,
+    it is not too old, and the templates around it are here as they were there.
 
     Raises:
         NotTested: there is none, or the one that runs is not good enough.
@@ -54,6 +54,14 @@ def tested(source: Site, target: Site, number: int | None) -> Tested:
         raise NotTested(
             f"release {release.number} of {name} is {age.days} days old, and {days} are allowed",
             hint=f"{hint}; or change within_days of [environments.{target.deployment.name}] in gymops.toml",
+        )
+    now = around(target.deployment)
+    if other := [one for one, digest in release.around.items() if now.get(one, digest) != digest]:
+        commit = f"check {release.commit} out" if release.commit else "take the templates of then"
+        raise NotTested(
+            f"release {release.number} of {name} was tested with other templates than these of"
+            f" {', '.join(other)}",
+            hint=f"{hint}; or {commit}",
         )
     return Tested(release, bucket)
 
@@ -154,6 +162,7 @@ def promote(
         "schema": found.release.schema_after,
         "source": Source(source.deployment.name, found.release.number),
         "before": before(target, bucket),
+        "around": around(target.deployment),
         "break_glass": f"drift accepted: {accept_drift}" if accept_drift else None,
     }
     steps = Steps(target, bucket, wanted, facts)
@@ -170,7 +179,11 @@ def promote(
         verb=VERB,
         command=f"gymops promote {source.deployment.name} {target.deployment.name}",
         who=target.who,
-        parameters={**told(target, wanted), "source": found.release.number},
+        parameters={
+            **told(target, wanted),
+            "around": facts["around"],
+            "source": found.release.number,
+        },
         artefact=wanted.artefact.digest,
     )
     return carry(target, bucket, request, plan, steps, owner)

@@ -50,6 +50,7 @@ def release(
         durations=operation.durations,
         version=results.get("version"),
         static=static.recorded(results),
+        restore={**facts["restore"], **(results.get("seal") or {})} if facts.get("restore") else None,
         **_told(facts),
     )
 
@@ -98,7 +99,8 @@ def given_up(operation: Operation) -> Release:
 def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What whoever asked for the release told about it."""
     names = ("approved_by", "commit", "test", "source", "break_glass")
-    return {name: facts.get(name) for name in names} | {"dirty": bool(facts.get("dirty"))}
+    told = {name: facts.get(name) for name in names}
+    return {**told, "dirty": bool(facts.get("dirty")), "around": facts.get("around") or {}}
 
 
 def given(

@@ -107,6 +107,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
         "before": before(site, bucket),
         "schema_now": running.schema_after if running else None,
         "accepts": chosen.accepts,
+        "around": running.around if running else {},
         "waiting": [one for one in chosen.waiting if one not in (applied or ())],
     }
     steps = Steps(site, bucket, wanted, facts)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gymops.deploy.artefact import Artefact, sha256
+from gymops.deploy.environment import Deployment
 from gymops.deploy.release.ledger import Release, ReleasedArtefact
 from gymops.deploy.static import listed
 from gymops.deploy.syntax import parse
-from gymops.deploy.template import Template
+from gymops.deploy.template import Template, compose
 from gymops.deploy.verbs.site import Files
 from gymops.errors import GateRefused
 
@@ -34,6 +35,12 @@ class Wanted:
     def template_digest(self) -> str:
         """``sha256:...`` of what CloudFormation gets."""
         return sha256(self.template.text.encode())
+
+
+def around(deployment: Deployment) -> dict[str, str]:
+    """The digests of the templates of all stacks but the application's, as they are here."""
+    others = [stack for stack in deployment.stacks() if stack.name != "app"]
+    return {stack.name: sha256(compose(stack.template).text.encode()) for stack in others}
 
 
 def of_artefact(artefact: Artefact, bucket: str, repository: str, template: Template) -> Wanted:

@@ -203,7 +203,7 @@ def change(text: str, **given: Any) -> bytes:
 
 def test_a_record_of_before_something_was_recorded_says_nothing_of_it(objects: Recording) -> None:
     written = Ledger(objects, "prod").append(release())
-    earlier = change(objects.bytes_of(KEY).decode(), static="absent", waiting="absent")
+    earlier = change(objects.bytes_of(KEY).decode(), static="absent", waiting="absent", around="absent")
     objects.overwrite(KEY, earlier)
     assert list(Ledger(objects, "prod").releases()) == [written]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import ConfigError, Detached, GateRefused, GymopsError, LockHeld, NobodyToAsk
 from tests.unit.deploy.verbs.world import World, built, code
 
+ROOT = Path(__file__).parents[4]
 OWNER = Owner("mara", "laptop", 7)
 
 
@@ -214,6 +216,23 @@ def test_what_is_too_old_is_not_promoted(staging: World, prod: World, tmp_path: 
     staging.clock.sleep(120)
     with pytest.raises(NotTested, match="is 14 days old, and 14 are allowed"):
         promoted(staging, prod)
+
+
+def test_other_templates_around_it_than_the_tested_ones_are_not_promoted(
+    staging: World, prod: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "infra"
+    shutil.copytree(ROOT / "cloudformation", folder)
+    staging.architecture = prod.architecture = str(folder / "titan-trakr")
+    assert set(release(staging, tmp_path, "one").around) == {"base", "certificate", "edge"}
+    edge = folder / "titan-trakr" / "edge.yaml"
+    was = edge.read_text(encoding="utf-8")
+    edge.write_text(f"{was}  Untried: {{Value: 'one'}}\n", encoding="utf-8")
+    with pytest.raises(NotTested, match="tested with other templates than these of edge"):
+        promoted(staging, prod)
+    assert prod.effects == []
+    edge.write_text(was, encoding="utf-8")
+    assert set(promoted(staging, prod).around) == {"base", "certificate", "copies", "edge"}
 
 
 def test_only_the_environment_before_is_promoted(staging: World, prod: World) -> None:
