@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from gymops.backup import listing, prune, runs
+from gymops.backup.catalogue import Seals
 from gymops.backup.envelope import Forged
 from gymops.backup.evidence import Evidence, Trial
 from gymops.backup.port import Listing
@@ -36,19 +37,19 @@ def gather(vault: Vault, now: datetime) -> Evidence:
         tests=tuple(_if_whole(unseen, [], lambda: [trial(one) for one in tests.read()])),
         no_bytes=lost,
         no_entry=unclaimed,
-        seals=seals(vault),
+        seals=seals(vault.seals),
         unseen=tuple(dict.fromkeys(unseen)),
     )
 
 
-def seals(vault: Vault) -> str | None:
+def seals(kept: Seals) -> str | None:
     """What is wrong with the chain of seals.
 
     Raises:
         StoreError, AwsError: they cannot be read.
     """
     try:
-        vault.seals.sealed()
+        kept.sealed()
     except (SealError, Forged) as error:
         return error.message
     return None

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gymops.backup.recovery_point import SealedAt
 from gymops.errors import GymopsError
-from gymops.eventlog.proof import Proof
+
+if TYPE_CHECKING:
+    from gymops.eventlog.proof import Proof
 
 Tell = Callable[[str, str], None]
 """Told the phase (``seal``, ``copy``, ``restore``, ``settings``, ``prove``, ``drop``, ...) and how far it is,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from gymops.cli import vaults
-from gymops.errors import ConfigError
+from gymops.errors import ConfigError, GymopsError
 
 if TYPE_CHECKING:
+    from gymops.aws.account import Account
     from gymops.backup.audit import Audit
     from gymops.backup.evidence import Evidence, Expected
     from gymops.backup.vault import Vault
@@ -38,6 +41,12 @@ def place(settings: Settings, environment: str) -> Place:
     Raises:
         ConfigError: neither is known.
     """
+    from gymops.cli import managed
+
+    if managed.is_managed(settings, environment):
+        return Managed(settings, environment)
+    if environment != "local" and environment not in settings.databases:
+        vaults.taker(settings, environment, vaults.vault(settings, environment))  # it says what is missing
     return Own(settings, environment)
 
 
@@ -74,3 +83,56 @@ class Own:
             f"{self.environment} is no environment of AWS: nobody listens to what would be published",
             hint=f"gymops audit {self.environment} --json, and send that on",
         )
+
+
+@dataclass(frozen=True)
+class Managed:
+    """Those that AWS takes."""
+
+    settings: Settings
+    environment: str
+
+    def expected(self) -> Expected:
+        from gymops.backup.declared import declared
+        from gymops.backup.evidence import Expected
+
+        told = self._outputs.get("BackupTiers")
+        return declared(told) if told else Expected(vaults.tiers(self.settings, self.environment))
+
+    def evidence(self, now: datetime) -> Evidence:
+        from gymops.aws.backup_history import BackupHistory
+        from gymops.backup.catalogue import Seals
+        from gymops.backup.gather import seals, trial
+        from gymops.backup.gather_rds import gather
+        from gymops.backup.restore_test import Records
+        from gymops.cli import managed
+
+        backups = managed.backups(self.settings, self.environment)
+        listing = backups.listing()
+        there = backups.aws.databases.find(backups.places.instance) if backups.places else None
+        if there is None:
+            raise GymopsError(
+                f"the database of {self.environment} is gone",
+                hint=f"gymops backups {self.environment} lists what it can be restored from",
+            )
+        tests = [trial(one) for one in Records(backups.objects, self.environment, backups.keys).read()]
+        found = gather(self.environment, there, listing, BackupHistory(self._account), now, tests)
+        return replace(found, seals=seals(Seals(backups.objects, self.environment, backups.keys)))
+
+    def publish(self, found: Audit) -> None:
+        from gymops.scheduled import publish
+
+        publish(found, self._account, self._outputs.get("AlertTopicArn", ""))
+
+    @cached_property
+    def _outputs(self) -> Mapping[str, str]:
+        from gymops.cli import sites
+
+        return sites.site(self.settings, self.environment, yes=False).outputs("app")
+
+    @cached_property
+    def _account(self) -> Account:
+        from gymops.cli import context
+        from gymops.deploy.environment import resolve
+
+        return context.account(self.settings, resolve(self.settings, self.environment))

@@ -106,6 +106,17 @@ class _Evaluation:
             return UNKNOWN
         return str(separator).join(map(_plain, found))
 
+    def _split(self, argument: Any) -> Any:
+        separator, text = argument
+        found = self.value(text)
+        return found.split(separator) if isinstance(found, str) else UNKNOWN
+
+    def _select(self, argument: Any) -> Any:
+        number, items = argument
+        found = self.value(items)
+        known = isinstance(found, list) and int(number) < len(found)
+        return found[int(number)] if known else UNKNOWN
+
 
 def _first(values: list[Any], decisive: bool) -> Any:
     """What And (False decides) or Or (True decides) comes to."""

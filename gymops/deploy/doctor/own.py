@@ -51,10 +51,18 @@ RESTORE: frozenset[str] = frozenset({
     "backup:ListRestoreJobs", "backup:ListTags", "backup:PutRestoreValidationResult",
     "backup:StartBackupJob", "backup:StartCopyJob", "s3:AbortMultipartUpload",
     "s3:ListBucketMultipartUploads",
-    "rds:DeleteDBInstance", "rds:DescribeDBInstanceAutomatedBackups", "rds:DescribeDBInstances",
+    "rds:DeleteDBInstance", "rds:DeregisterDBProxyTargets", "rds:DescribeDBInstanceAutomatedBackups",
+    "rds:DescribeDBInstances", "rds:DescribeDBProxies", "rds:DescribeDBProxyTargets",
+    "rds:RegisterDBProxyTargets", "rds:RemoveTagsFromResource",
     "rds:ModifyDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime",
 })  # fmt: skip
 """What backing a database up and bringing it back does; no deploy needs it."""
+
+AUDIT: frozenset[str] = frozenset({
+    "backup:ListBackupJobs", "backup:ListCopyJobs", "backup:ListRestoreJobs", "cloudwatch:PutMetricData",
+    "sns:Publish",
+})  # fmt: skip
+"""What an audit asks and tells, beside what lists backups."""
 
 DOCTOR: frozenset[str] = frozenset({
     "acm:DescribeCertificate", "acm:ListCertificates", "cloudformation:DescribeStacks",

@@ -26,7 +26,9 @@ ACTIONS = {
 }  # fmt: skip
 """The calls whose action is called otherwise."""
 PREFIXES = {"service-quotas": "servicequotas"}
-LISTED = own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.RESTORE | own.DOCTOR | own.RUNTIME
+LISTED = (
+    own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.RESTORE | own.AUDIT | own.DOCTOR | own.RUNTIME
+)
 
 
 def calls(file: Path) -> Iterator[str]:

@@ -86,9 +86,9 @@ WIDER: list[tuple[str, str, str, Any, str]] = [
     ("FunctionRole", "Logs", "Resource", "*", "G002"),
     ("FunctionRole", "Network", "Action", ["ec2:*"], "G001"),
     ("FunctionRole", "Key", "Resource", "arn:aws:kms:*:*:key/*", "G003"),
-    ("OperationsRole", "RestoreAside", "Resource", "*", "G002"),
-    ("OperationsRole", "RestoreAside", "Action", "*", "G001"),
-    ("OperationsRole", "Prove", "Action", ["lambda:UpdateFunctionCode"], "G006"),
+    ("OperationsRole", "Tell", "Resource", "*", "G002"),
+    ("OperationsRole", "LookAtThePoints", "Action", "*", "G001"),
+    ("OperationsRole", "Tell", "Action", ["lambda:UpdateFunctionCode"], "G006"),
     ("SchedulerRole", "StopAndStart", "Resource", "*", "G002"),
     ("SchedulerRole", "StopAndStart", "Action", ["iam:PassRole"], "G005"),
 ]

@@ -175,11 +175,12 @@ def test_what_a_build_makes_by_default_the_templates_run_by_default() -> None:
 def test_handlers_named_are_in_the_artefact_and_no_schedule_calls_another() -> None:
     for environment, off_hours in (("staging", {"StopDatabase", "StartDatabase"}), ("prod", set[str]())):
         named = titan().environments[environment]
-        module, _, name = named["OperationsHandler"].rpartition(".")
-        assert callable(getattr(importlib.import_module(module), name))
-        assert module.startswith(payload().packages)
+        for parameter in ("OperationsHandler", "AuditHandler"):
+            module, _, name = named[parameter].rpartition(".")
+            assert callable(getattr(importlib.import_module(module), name))
+            assert module.startswith(payload().packages) or module in payload().modules
         schedules = {one.name for one in stack("app").resources("AWS::Scheduler::Schedule")}
-        assert schedules & made(**named) == off_hours
+        assert schedules & made(**named) == {"AuditSchedule", *off_hours}
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def made(**given: str) -> set[str]:
         (
             {"OperationsHandler": "a.b", "AuditHandler": "a.c"},
             {"DatabaseFunction", "DatabaseFunctionRole", "OperationsFunction", "OperationsRole"}
-            | {"OperationsLogs", "AuditSchedule", "RestoreTestSchedule"},
+            | {"OperationsLogs", "AuditSchedule"},
             set(),
         ),
         (

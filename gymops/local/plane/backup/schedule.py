@@ -83,6 +83,7 @@ class BackupSchedule:
     def _back_up(self, plan: Document, rule: Document, arn: str) -> None:
         created = {
             "BackupPlanId": plan["BackupPlanId"], "BackupRuleId": rule.get("RuleId", rule["RuleName"]),
+            "BackupRuleName": rule["RuleName"],
             "BackupPlanArn": plan.get("BackupPlanArn", ""),
         }  # fmt: skip
         asked = {

@@ -1,0 +1,41 @@
+"""Tiers as a template declares them: what its stack takes, in words that are read back.
+
+``continuous keep 30 days; daily tuesday-saturday 03:00 keep 30 days; monthly 1. 05:00 keep 365 days copy
+us-east-1; locked``
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gymops.backup.evidence import Expected
+from gymops.backup.schedule import duration, parse
+from gymops.backup.tiers import DEFAULT, Tier
+from gymops.errors import ConfigError
+
+_TIER = re.compile(r"(?P<name>\w+)(?: (?P<when>.+?))? keep (?P<keep>\d+ \w+)(?: copy (?P<copy>\S+))?")
+_LOCKED = "locked"
+
+
+def declared(text: str) -> Expected:
+    """What there should be; targets are those of the default of a tier's name.
+
+    Raises:
+        ConfigError: it is not understood.
+    """
+    parts = [part.strip() for part in text.split(";") if part.strip()]
+    return Expected(tuple(_tier(part) for part in parts if part != _LOCKED), locked=_LOCKED in parts)
+
+
+def _tier(text: str) -> Tier:
+    found = _TIER.fullmatch(text)
+    if not found:
+        raise ConfigError(
+            f"{text!r} is no tier", hint="the stack's output BackupTiers says what it takes: gymops deploy"
+        )
+    name, where = found["name"], "BackupTiers"
+    usual = next((tier for tier in DEFAULT if tier.name == name), None)
+    schedule = parse(found["when"], where) if found["when"] else None
+    made = Tier(name, schedule, duration(found["keep"], where), copy=found["copy"])
+    return replace(made, rpo=usual.rpo, rto=usual.rto) if usual else made
