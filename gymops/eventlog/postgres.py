@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,12 +11,11 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import error_from_result
 
 from gymops.errors import SourceError
+from gymops.eventlog.copy_out import copy_out, parse, prefix_of
 from gymops.eventlog.digest import (
     CHUNK,
-    NULL,
     LogDigest,
     Records,
     Rejected,
@@ -29,10 +27,6 @@ from gymops.eventlog.event import Event, Row, identify
 from gymops.eventlog.log import Progress, silent
 from gymops.eventlog.tables import TABLES
 from gymops.pg.connection import connect, redact, translated
-
-COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_BATCH_BYTES = 256 << 10
-COPY_TRAILER = b"\xff\xff"
 
 # What the digest is made of, in its order: see digest.py.
 RECORDS = """
@@ -245,7 +239,7 @@ class PostgresLog:
                 for row, payload in self._foreign_rows(connection, self._foreign, user_id):
                     yield Event(user_id, uuid.UUID(bytes=row[1]), row[2], row[3], row[5], payload, row[6])
                 return
-            for records in _copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
+            for records in copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
                 yield from map(parse, records)
 
     def tables(self) -> frozenset[str]:
@@ -284,13 +278,13 @@ class PostgresLog:
         prefix: bytes | None = None
         hasher = StreamHasher()
         watch = watch or {}
-        for batch in _copy_out(self.connection, query):
+        for batch in copy_out(self.connection, query):
             progress(len(batch))
             while batch:
                 if prefix is None or not batch[0].startswith(prefix):
                     if prefix is not None:
                         yield prefix[6:].decode(), hasher
-                    prefix = _prefix(batch[0])
+                    prefix = prefix_of(batch[0])
                     hasher = StreamHasher(watch.get(prefix[6:].decode(), -1))
                 # Sorted by user: when the last one is still this user's, so are all between.
                 mine = (
@@ -363,69 +357,6 @@ def snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("ROLLBACK")
-
-
-def parse(record: bytes) -> Event:
-    """Read a record (see ``digest``) back into an event."""
-    fields: list[bytes] = []
-    at = 2
-    for _ in range(7):
-        (length,) = struct.unpack_from(">i", record, at)
-        at += 4
-        fields.append(record[at : at + length] if length >= 0 else b"")
-        at += max(length, 0)
-    user_id, event_id, timestamp, event_type, version, payload, source = fields
-    return Event(
-        user_id=user_id.decode(),
-        event_id=uuid.UUID(bytes=event_id),
-        timestamp=struct.unpack(">q", timestamp)[0],
-        event_type=event_type.decode(),
-        schema_version=struct.unpack(">i", version)[0],
-        payload=payload[1:].decode(),
-        # The last field: NULL has the length -1, which is not that of an empty text.
-        source_event_id=None if record.endswith(NULL) and not source else source.decode(),
-    )
-
-
-def _copy_out(connection: psycopg.Connection[tuple[Any, ...]], query: sql.Composed) -> Iterator[list[bytes]]:
-    """The tuples of a binary COPY, some at a time."""
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        header = bytes(copy.read())  # comes with the first tuple, or with the trailer if there is none
-        batch = [header[len(COPY_HEADER) :]] if len(header) > len(COPY_HEADER) else []
-        size = 0
-        arrived = connection.pgconn.get_copy_data
-        for data in copy:
-            batch.append(bytes(data))
-            size += len(data)
-            # psycopg waits anew for every tuple, which costs more than all else here: those that are there
-            # already are taken straight from libpq. What follows the trailer is left to psycopg.
-            while batch[-1] != COPY_TRAILER and size < _BATCH_BYTES:
-                count, more = arrived(1)
-                if count < 0:
-                    raise _ended_early(connection)
-                if count == 0:
-                    break
-                batch.append(bytes(more))
-                size += count
-            if size >= _BATCH_BYTES:
-                last = batch.pop()  # may be the trailer
-                yield batch
-                batch, size = [last], 0
-        if batch and batch[-1] == COPY_TRAILER:
-            batch.pop()
-        yield batch
-
-
-def _ended_early(connection: psycopg.Connection[tuple[Any, ...]]) -> psycopg.Error:
-    """What the server said instead of the rest of a COPY; the session can be used again."""
-    first, *_ = iter(connection.pgconn.get_result, None)
-    return error_from_result(first)
-
-
-def _prefix(record: bytes) -> bytes:
-    """Number of fields, then length and bytes of the user id: what all records of a user begin with."""
-    (length,) = struct.unpack_from(">i", record, 2)
-    return record[: 6 + length]
 
 
 def _only(users: Sequence[str] | None) -> sql.Composable:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from gymops.eventlog.postgres import COPY_HEADER, COPY_TRAILER, _copy_out
+from gymops.eventlog.copy_out import HEADER, TRAILER, copy_out
 from gymops.pg import embedded
 from gymops.pg.connection import Connection, DatabaseError, Kind, connect, translated
 
@@ -34,9 +34,9 @@ def of_width(width: int, count: int) -> sql.Composed:
 def test_every_tuple_comes_out_once_and_in_order(width: int, count: int, connection: Connection) -> None:
     with connection.cursor() as cursor, cursor.copy(of_width(width, count)) as copy:
         expected = b"".join(map(bytes, copy))
-    batches = list(_copy_out(connection, of_width(width, count)))
+    batches = list(copy_out(connection, of_width(width, count)))
     found = [one for batch in batches for one in batch]
-    assert COPY_HEADER + b"".join(found) + COPY_TRAILER == expected
+    assert HEADER + b"".join(found) + TRAILER == expected
     assert len(found) == count
 
 
@@ -44,12 +44,12 @@ def test_every_tuple_comes_out_once_and_in_order(width: int, count: int, connect
 def test_an_error_in_the_middle_is_the_server_s_own(at: int, connection: Connection) -> None:
     failing = rows(f"SELECT 1 / (n - {at}), n FROM generate_series(1, 20000) n")
     with pytest.raises(psycopg.errors.DivisionByZero, match="division by zero"):
-        list(_copy_out(connection, failing))
+        list(copy_out(connection, failing))
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_session_that_is_ended_in_the_middle(connection: Connection, any_server: embedded.Server) -> None:
-    batches = _copy_out(connection, of_width(1_000, 200_000))
+    batches = copy_out(connection, of_width(1_000, 200_000))
     next(batches)
     with closing(connect(any_server.url("postgres"), autocommit=True)) as admin:
         admin.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
@@ -59,7 +59,7 @@ def test_a_session_that_is_ended_in_the_middle(connection: Connection, any_serve
 
 
 def test_who_reads_no_further_leaves_a_session_that_can_be_used(connection: Connection) -> None:
-    batches = _copy_out(connection, of_width(1_000, 200_000))
+    batches = copy_out(connection, of_width(1_000, 200_000))
     assert next(batches)
     batches.close()  # type: ignore[attr-defined]
     assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -16,6 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gymops.aws.blobs import S3Blobs
+from gymops.aws.s3 import S3Objects
 from gymops.backup import base, stream
 from gymops.backup.envelope import Forged
 from gymops.backup.keys import open_keys
@@ -29,9 +31,11 @@ from gymops.errors import ConfigError, GymopsError
 from gymops.pg import embedded
 from gymops.pg.binaries import find_system, major
 from gymops.pg.programs import ProgramError, run
+from gymops.store.below import Below
 from gymops.store.objects import StoreError
 from tests.integration.backup.conftest import Backed, vault_in
 from tests.integration.local.test_full_disk import Disk
+from tests.local_aws import Aws, unique
 
 CLOCK = SystemClock()
 
@@ -339,3 +343,23 @@ def test_a_failed_program_says_why_and_what_to_do(backed: Backed) -> None:
         assert told.value.hint
     finally:
         backed.sql("DROP ROLE reader")
+
+
+@pytest.mark.long
+def test_to_s3_it_is_the_same(backed: Backed, aws: Aws) -> None:
+    client, bucket = aws.client("s3"), unique("backups")
+    client.create_bucket(Bucket=bucket)
+    objects = Below(S3Objects(client, bucket, CLOCK), "app/records/")
+    blobs = S3Blobs(client, bucket, "app/data/", CLOCK)
+    there = Vault(**{**vars(backed.vault), "objects": objects, "blobs": blobs})
+    backed.append("a", 1500)
+    taker = _with(backed, there)
+    taken = taker.take(taker.plan(None), CLOCK.now())
+    until = taker.take(taker.plan("continuous"), CLOCK.now()).until
+    assert taken.point
+    assert _hashes(there, taken.point)
+    assert [one.latest for one in listing(there).windows] == [until]
+    base.unpack(blobs, taken.point.files[0], there.keys, backed.folder / "unpacked")
+    assert (backed.folder / "unpacked" / "PG_VERSION").is_file()
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert {key.split("/")[1] for key in keys} == {"records", "data"}
