@@ -19,7 +19,7 @@ from gymops.backup import base, isolated, loaded, lsn, targets, work
 from gymops.backup.isolated import NotRecovered
 from gymops.backup.lsn import spell
 from gymops.backup.port import Restored, RestorePlan, Tell, Wanted, untold
-from gymops.backup.recovery_point import Kind, RecoveryPoint, new_id
+from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, new_id
 from gymops.backup.targets import Target
 from gymops.backup.vault import Vault
 from gymops.backup.wal import Stored, Wal
@@ -27,7 +27,7 @@ from gymops.clock import Clock
 from gymops.errors import GateRefused, Unverified
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.proof import Proof, prove
-from gymops.eventlog.seal import Seal, Sealed
+from gymops.eventlog.seal import Sealed
 from gymops.pg import cluster, embedded
 from gymops.pg.binaries import major
 from gymops.pg.connection import connect_plain, translated
@@ -96,7 +96,7 @@ class Restores:
         self._targets[name] = target
         return RestorePlan(
             id=name, environment=self.vault.environment, source=point.system or point.server, point=point.id,
-            at=target.at or (target.lost_since if target.wal else None), to=str(to), seal=target.sealed_at,
+            at=target.at or (target.lost_since if target.wal else None), to=str(to), seal=target.seal,
             last_seconds=self.lasted(point.kind.value), lost_since=target.lost_since,
             lost_events=max(0, lost) if lost is not None else None, test=wanted.test,
             settings={
@@ -202,7 +202,7 @@ class Restores:
         """The restored server."""
         return self._live[restored.name].server
 
-    def seal(self, restored: Restored) -> Seal | None:
+    def seal(self, restored: Restored) -> SealedAt | None:
         """The seal it is held to."""
         return self._expected(self._live[restored.name])
 
@@ -255,12 +255,11 @@ class Restores:
             )
         return found.lsn
 
-    def _expected(self, live: _Live) -> Seal | None:
+    def _expected(self, live: _Live) -> SealedAt | None:
         """What was sealed on the way it went: a clock that was set back ends a recovery to a time sooner."""
         if live.reached is None or live.target.at is None:
             return live.target.seal
-        passed = targets.on_its_way(live.target.point, self.vault.seals.read(), live.reached)
-        return passed[-1] if passed else None
+        return targets.passed(live.target.point, self.vault.seals.read(), live.reached)
 
     def _programs(self, point: RecoveryPoint) -> Path:
         wanted = int(point.server.split(".")[0])

@@ -18,6 +18,7 @@ from pathlib import Path
 from gymops.backup import isolated
 from gymops.backup.catalogue import Seals
 from gymops.backup.port import Tell, untold
+from gymops.backup.recovery_point import SealedAt
 from gymops.backup.restore import has_events, hold
 from gymops.clock import Clock
 from gymops.errors import Exists, GateRefused, GymopsError
@@ -67,7 +68,7 @@ def refuse(server: Server, to: Path) -> None:
 
 
 def switch(
-    server: Server, restored: Server, seal: Seal, seals: Seals, restore: str, clock: Clock,
+    server: Server, restored: Server, seal: SealedAt, seals: Seals, restore: str, clock: Clock,
     tell: Tell = untold,
 ) -> Seal:  # fmt: skip
     """Put a restored server in the place of an environment's own; the seal it goes on with.
@@ -117,7 +118,7 @@ def exchange(one: Path, other: Path) -> None:
         raise GymopsError(f"{one} and {other} cannot change places: {what}", hint="leave --to out")
 
 
-def _goes_on(server: Server, proved: Seal, seals: Seals, restore: str) -> Seal:
+def _goes_on(server: Server, proved: SealedAt, seals: Seals, restore: str) -> Seal:
     """Prove it in its place, and seal what is there now as what the proved one goes on with."""
     for attempt in range(_OFTEN):
         row = seals.read()
@@ -130,7 +131,7 @@ def _goes_on(server: Server, proved: Seal, seals: Seals, restore: str) -> Seal:
         with closing(connect_plain(server.url())) as connection:
             mark = sealing.emit(connection, "gymops.seal", str(row[-1].number + 1))
         seal = replace(
-            sealing.compose(before, proved.environment, grown, rejected, mark),
+            sealing.compose(before, row[-1].environment, grown, rejected, mark),
             number=row[-1].number + 1, previous=row[-1].digest,
             goes_on=GoesOn(proved.number, proved.digest, restore),
         )  # fmt: skip

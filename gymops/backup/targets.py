@@ -16,6 +16,8 @@ from gymops.backup.wal import Segment, Stored, Wal, WalGap
 from gymops.eventlog.seal import Seal
 
 _READERS = 8
+_PAGE = 8192
+"""Behind a seal's place comes the record of its commit."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Target:
     """Up to when; None: as far as ``wal`` goes, or the point as it is where there is none."""
     lost_since: datetime
     """What was committed by then comes back."""
-    seal: Seal | None
+    seal: SealedAt | None
     """The newest one that must come back; None: nothing was sealed by then."""
     wal: tuple[Stored, ...] = ()
     end: int | None = None
@@ -39,11 +41,6 @@ class Target:
         if self.at is not None:
             return {"recovery_target_time": f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00"}
         return {} if self.wal else {"recovery_target": "immediate"}
-
-    @property
-    def sealed_at(self) -> SealedAt | None:
-        """What must come back, as a plan says it."""
-        return sealed_at(self.seal) if self.seal else None
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,14 @@ class _Span:
     """The last of them that ends at a mark."""
     gap: bool
     """Whether there is more behind a gap."""
+    sealed: datetime | None
+    """When the newest seal in it was taken: that is a mark as well."""
 
     @property
     def until(self) -> datetime | None:
         """Every time between the base's end and this one."""
-        return self.marked.at if self.marked and self.marked.at > self.base.ended else None
+        marks = (self.marked.at if self.marked else None, self.sealed)
+        return max((at for at in marks if at and at > self.base.ended), default=None)
 
 
 def choose(vault: Vault, wanted: Wanted) -> Target:
@@ -86,19 +86,29 @@ def choose(vault: Vault, wanted: Wanted) -> Target:
         if not points:
             raise NoPoint("there is no recovery point", hint=f"gymops backup {vault.environment}")
         return _alone(points[-1], seals)
-    return _latest(vault.environment, _span(vault, bases[-1]), seals)
+    return _latest(vault.environment, _span(vault, bases[-1], seals), seals)
 
 
-def on_its_way(point: RecoveryPoint, seals: Sequence[Seal], upto: int) -> list[Seal]:
-    """The seals that a recovery from a point passes up to a place in the WAL: those of the same history.
+def passed(
+    point: RecoveryPoint, seals: Sequence[Seal], upto: int, by: datetime | None = None
+) -> SealedAt | None:
+    """The last seal that a recovery from a point passes up to a place in the WAL, and that was taken by a
+    time; None: nothing was sealed by then.
 
     A database that was put back goes on with another history, and its first seal says so: none from there on
-    is passed by what was taken before.
+    is passed by what was taken before. Where the seals behind an old point went, there is the point's own.
     """
     first = point.seal.number if point.seal else 1
-    after = next((one.number for one in seals if one.goes_on and one.number > first), len(seals) + 1)
-    run = [one for one in seals if first <= one.number < after and one.system == point.system]
-    return [one for one in run if lsn.parse(one.lsn) <= upto or one.number == first]
+    row = [one for one in seals if one.number >= first]
+    if not row or row[0].number != first:
+        return point.seal
+    found = point.seal
+    for one in row:
+        if (one.goes_on and one.number > first) or one.system != point.system:
+            break
+        if lsn.parse(one.lsn) <= upto and (by is None or one.taken <= by):
+            found = sealed_at(one)
+    return found
 
 
 def _point(environment: str, points: Sequence[RecoveryPoint], wanted: Wanted) -> RecoveryPoint | None:
@@ -124,10 +134,8 @@ def _point(environment: str, points: Sequence[RecoveryPoint], wanted: Wanted) ->
 def _alone(point: RecoveryPoint, seals: Sequence[Seal]) -> Target:
     """A point as it is."""
     if point.kind is Kind.DUMP or point.end_lsn is None:
-        seal = next((one for one in seals if point.seal and one.number == point.seal.number), None)
-        return Target(point, None, point.began, seal)
-    passed = on_its_way(point, seals, lsn.parse(point.end_lsn))
-    return Target(point, None, point.began, passed[-1] if passed else None)
+        return Target(point, None, point.began, point.seal)
+    return Target(point, None, point.began, passed(point, seals, lsn.parse(point.end_lsn)))
 
 
 def _latest(environment: str, span: _Span, seals: Sequence[Seal]) -> Target:
@@ -137,11 +145,11 @@ def _latest(environment: str, span: _Span, seals: Sequence[Seal]) -> Target:
             f"WAL is missing: nothing that was committed after {_text(until)} can be restored",
             hint=f"gymops restore {environment} --at {_text(until)} --to NEW; gymops backup {environment}",
         )
-    if span.marked is None or span.until is None:
+    if span.until is None:
         return _alone(span.base, seals)
-    end = lsn.parse(span.marked.end_lsn)
-    passed = on_its_way(span.base, seals, end)
-    return Target(span.base, None, span.until, passed[-1] if passed else None, span.row, end)
+    end = lsn.parse(span.marked.end_lsn) if span.marked else None
+    seal = passed(span.base, seals, end or span.row[-1].end)
+    return Target(span.base, None, span.until, seal, span.row, end)
 
 
 def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Sequence[Seal]) -> Target:
@@ -153,7 +161,7 @@ def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Se
     base = before[-1]
     if base.kind is not Kind.BASE:
         raise _out_of_reach(vault.environment, at, "after", base.ended, f"or --from {base.id}")
-    span = _span(vault, base)
+    span = _span(vault, base, seals)
     if span.until is None or at > span.until:
         gap = f"; {'WAL is missing' if span.gap else 'nothing was received'} from there on"
         aside = f"or --at {_text(after.ended)}" if after else ""
@@ -164,18 +172,21 @@ def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Se
             segments = list(readers.map(span.wal.segment, row))
         past = next((n for n, one in enumerate(segments) if one.marked and one.at > at), len(row) - 1)
         row = row[: past + 1]
-    passed = [one for one in on_its_way(base, seals, row[-1].end) if one.taken <= at]
-    return Target(base, at, at, passed[-1] if passed else None, row)
+    return Target(base, at, at, passed(base, seals, row[-1].end, at), row)
 
 
-def _span(vault: Vault, base: RecoveryPoint) -> _Span:
+def _span(vault: Vault, base: RecoveryPoint, seals: Sequence[Seal]) -> _Span:
     if base.system is None or base.timeline is None or base.start_lsn is None or base.end_lsn is None:
-        return _Span(base, None, (), None, gap=False)
+        return _Span(base, None, (), None, gap=False, sealed=None)
     wal = vault.wal(base.system, base.segment)
     row = tuple(wal.chain(base.timeline, base.start_lsn))
     end = row[-1].end if row else lsn.parse(base.start_lsn)
     later = [one for one in wal.stored() if lsn.timeline(one.name) == base.timeline and one.start >= end]
-    return _Span(base, wal, row, _marked(wal, row, lsn.parse(base.end_lsn)), gap=bool(later))
+    seal = passed(base, seals, end - _PAGE) if row else None
+    return _Span(
+        base, wal, row, _marked(wal, row, lsn.parse(base.end_lsn)), gap=bool(later),
+        sealed=seal.taken if seal else None,
+    )  # fmt: skip
 
 
 def _marked(wal: Wal, row: Sequence[Stored], behind: int) -> Segment | None:

@@ -133,7 +133,8 @@ def wal_damaged_before_it_was_stored(stored: Stored) -> None:
     wal.fetch(segment, stored.backed.folder)
     source = stored.backed.folder / segment.name
     data = bytearray(source.read_bytes())
-    data[8192:16384] = bytes(8192)
+    used = len(data.rstrip(b"\0"))
+    data[used // 2 : used // 2 + 64] = bytes(64)
     source.write_bytes(bytes(data))
     known = wal.segment(segment)
     wal.remove(segment)
@@ -256,7 +257,7 @@ def test_a_seal_that_is_gone_proves_nothing_either_way(stored: Stored) -> None:
     tested = stored.test()
     assert tested.result is UNVERIFIED
     assert tested.message
-    assert "does not follow" in tested.message
+    assert "no seal 2" in tested.message
 
 
 @pytest.mark.parametrize("what", ["point", "wal", "wal-between-record-and-bytes"])
