@@ -74,8 +74,8 @@ def ask_all(call: Call, paths: Sequence[str]) -> list[Asked]:
     return [ask(call, path) for path in paths]
 
 
-def refuse(asked: Sequence[Asked]) -> None:
-    """Stop at an answer that is none.
+def refuse(asked: Sequence[Asked], environment: str, *, served: bool = False) -> None:
+    """Stop at an answer that is none; ``served``: users reach what was asked.
 
     Raises:
         SmokeFailed: naming the first path, its status and what it said.
@@ -85,7 +85,8 @@ def refuse(asked: Sequence[Asked]) -> None:
             status = "did not answer" if one.status is None else f"answered {one.status}"
             raise SmokeFailed(
                 f"version {one.version}: {one.path} {status}{f': {one.problem}' if one.problem else ''}",
-                hint="no request of a user reached it; gymops logs shows what it wrote",
+                hint=f"{'' if served else 'no request of a user reached it; '}gymops logs {environment} shows"
+                " what it wrote",
             )
 
 

@@ -136,8 +136,9 @@ def move(
     clock: Clock,
     every: float = 1.0,
     watched: Watched | None = None,
+    logs: str = "gymops logs",
 ) -> Iterator[str]:
-    """Move the traffic and yield what happens, a line for each step.
+    """Move the traffic and yield what happens, a line for each step; ``logs`` is the command that shows them.
 
     ``ask`` sends some requests through the alias, ``alarms`` names the alarms that ring; ``every`` is the
     time between two looks, in seconds. The alarms that rang before are known to be no fault of this version.
@@ -156,10 +157,10 @@ def move(
     for step in shape.steps:
         alias.split(old, new, step.percent / 100)
         yield f"{step.percent}% of the requests go to version {new}"
-        _watch(alias, old, new, step.seconds, ask, alarms, rang, clock, every, seen)
+        _watch(alias, old, new, step.seconds, ask, alarms, rang, clock, every, seen, logs)
     alias.point(new)
     yield f"version {new} serves"
-    _watch(alias, old, new, 0.0, ask, alarms, rang, clock, every, seen)
+    _watch(alias, old, new, 0.0, ask, alarms, rang, clock, every, seen, logs)
 
 
 def _watch(
@@ -173,6 +174,7 @@ def _watch(
     clock: Clock,
     every: float,
     seen: Watched,
+    logs: str,
 ) -> None:
     """Look at least once, and until the time is up and there is enough to tell by; not for ever, as a small
     share may bring nobody to the new version.
@@ -186,7 +188,7 @@ def _watch(
         if trouble:
             alias.point(old)
             raise Returned(
-                f"{trouble}; version {old} serves again", hint="gymops logs shows what the version wrote"
+                f"{trouble}; version {old} serves again", hint=f"{logs} shows what the version wrote"
             )
         left = end - clock.monotonic()
         known = len(seen.seconds.get(new, ())) >= _ENOUGH or look >= _LOOKS

@@ -152,7 +152,7 @@ class Stacks:
                     raise GateRefused(
                         f"{name} is {decision.status} and must be deleted first, with what is left in it:"
                         f" {', '.join(decision.live) or 'nothing'}",
-                        hint="agree to it, or look at it first: gymops status ENV",
+                        hint=f"agree to it, or look at it first: {self._means.attach}",
                     )
                 yield from self._delete(stack, part)
             else:
@@ -221,7 +221,7 @@ class Stacks:
         """
         stack = self._client.stack(name)
         if stack is None:
-            raise StackFailed(f"there is no stack {name}", hint="gymops deploy ENV makes it")
+            raise StackFailed(f"there is no stack {name}", hint="a release makes it")
         found = yield from self._await(stack, self._masker(stack))
         return Deployed(found, changed=True)
 
@@ -356,5 +356,5 @@ def _refuse(name: str, decision: Decision) -> None:
     if decision.action is Action.REFUSE:
         raise GateRefused(
             f"{name} is {decision.status}: {decision.why}",
-            hint="gymops runbook show stuck-stack; gymops destroy ENV makes a snapshot first",
+            hint="gymops runbook show stuck-stack: section 5 leads out, with a snapshot first",
         )

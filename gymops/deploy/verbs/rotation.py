@@ -209,7 +209,9 @@ class _Asked:
     def _ask(self) -> None:
         function, alias = self.app.function()
         invoke = self.site.functions.invoke
-        smoke.refuse(smoke.ask_all(lambda event: invoke(function, event, alias), self.site.deployment.smoke))
+        deployment = self.site.deployment
+        asked = smoke.ask_all(lambda event: invoke(function, event, alias), deployment.smoke)
+        smoke.refuse(asked, deployment.name, served=True)
         if database := self.app.outputs().get("DatabaseFunctionName"):
             self.app.work(database, {"do": "schema-current"})  # connects anew, with the secret as it is
 

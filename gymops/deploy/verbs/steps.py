@@ -104,7 +104,7 @@ class Steps:
             lambda event: functions.invoke(function, event, version, again=True), self._deployment.smoke
         )
         try:
-            smoke.refuse(asked)
+            smoke.refuse(asked, self._deployment.name)
         except smoke.SmokeFailed as error:
             raise NothingToReturnTo(
                 f"that release does not work any more: {error.message}",
@@ -164,7 +164,7 @@ class Steps:
         asked = smoke.ask_all(
             lambda event: self._site.functions.invoke(function, event, version, again=True), paths
         )
-        smoke.refuse(asked)
+        smoke.refuse(asked, self._deployment.name, served=version == context.results["stack"]["serving"])
         self._site.talk.say(f"version {version} answers {', '.join(paths) or '(no path is asked for)'}")
         return [one.as_dict() for one in asked]
 
@@ -181,6 +181,7 @@ class Steps:
             alarms=self._site.ringing,
             clock=self._site.clock,
             watched=watched,
+            logs=f"gymops logs {self._deployment.name}",
         ):
             self._site.talk.say(line)
         return {"shape": self._deployment.traffic.name, "asked": watched.asked}

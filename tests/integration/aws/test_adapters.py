@@ -88,7 +88,7 @@ def test_a_version_that_fails_is_refused_before_any_traffic(aws: Aws, functions:
     with pytest.raises(
         smoke.SmokeFailed, match=f"version {second}: /api/health did not answer: RuntimeError"
     ):
-        smoke.refuse(asked)
+        smoke.refuse(asked, "staging")
 
 
 @pytest.mark.long

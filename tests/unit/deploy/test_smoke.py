@@ -18,7 +18,7 @@ def calling(answer: Any, *, failed: bool = False) -> smoke.Call:
 def test_a_path_that_answers_200_is_good() -> None:
     asked = smoke.ask_all(calling({"statusCode": 200, "body": "fine"}), ["/api/health", "/api/ready"])
     assert [one.path for one in asked] == ["/api/health", "/api/ready"]
-    smoke.refuse(asked)
+    smoke.refuse(asked, "staging")
     assert asked[0].as_dict() == {
         "path": "/api/health", "status": 200, "seconds": 0.2, "version": "7", "problem": None, "good": True,
     }  # fmt: skip
@@ -42,7 +42,7 @@ def test_a_path_that_answers_200_is_good() -> None:
 def test_anything_else_is_refused_with_what_it_said(answer: Any, failed: bool, told: str) -> None:
     asked = smoke.ask_all(calling(answer, failed=failed), ["/x"])
     with pytest.raises(smoke.SmokeFailed) as refused:
-        smoke.refuse(asked)
+        smoke.refuse(asked, "staging")
     if told.endswith("answered"):
         assert asked[0].status is None
     else:

@@ -105,6 +105,7 @@ def test_a_release_that_does_not_answer_never_serves_and_leaves_no_trace(
     with pytest.raises(SmokeFailed, match="version 2: /api/health answered 503") as refused:
         release(staging, tmp_path, "two")
     assert refused.value.exit_code == 5
+    assert refused.value.hint == "no request of a user reached it; gymops logs staging shows what it wrote"
     assert "serve 2" not in staging.effects
     assert staging.serves == code(built(tmp_path, "one"))
     assert staging.app == before
@@ -274,6 +275,16 @@ def test_rolling_back_is_a_release_of_what_was_there_before(staging: World, tmp_
     again = rollback(staging.site(), OWNER, number=2)
     assert again.version == "2"
     assert staging.serves == code(built(tmp_path, "two"))
+
+
+def test_what_serves_and_does_not_answer_is_not_said_to_have_reached_nobody(
+    staging: World, tmp_path: Path
+) -> None:
+    release(staging, tmp_path, "one")
+    staging.bad.add(code(built(tmp_path, "one")))
+    with pytest.raises(SmokeFailed) as failed:
+        release(staging, tmp_path, "one")
+    assert failed.value.hint == "gymops logs staging shows what it wrote"
 
 
 def test_a_version_that_is_gone_is_published_anew(staging: World, tmp_path: Path) -> None:
