@@ -256,15 +256,9 @@ class ManagedBackups:
         there = {point.id for point in found.points}
         ours = [point for point in found.points if point.kind == "snapshot" and point.keep_until]
         newest = ours[-1].id if ours else None
-        records = {one.id: one for one in self._catalogue.points()}
-        for name, one in records.items():
+        for one in self._catalogue.points():
             over = one.keep_until is not None and one.keep_until < now
-            if (
-                over
-                and name != newest
-                and (name not in there or one.kind is Kind.SNAPSHOT)
-                and not found.silent
-            ):
+            if over and one.id != newest and (one.id not in there or one.kind is Kind.SNAPSHOT):
                 self._catalogue.remove(one)
         for point in ours:
             if point.keep_until and point.keep_until < now and point.id != newest:
