@@ -277,8 +277,12 @@ def _proved(tested: Tested, proof: Proof, plan: RestorePlan, seconds: float) -> 
     within = [
         took <= most for took, most in ((rpo, goal.rpo_seconds), (rto, goal.rto_seconds)) if most is not None
     ]
+    # Rejected rows have no order: where more came since the seal, nobody can tell those that were sealed.
+    whole = proof.expected_digest == proof.restored_digest and not proof.broken
+    untold = whole and not proof.rejected and proof.newer > 0
+    result = Result.PASSED if proof.passed else Result.UNVERIFIED if untold else Result.FAILED
     return replace(
-        tested, result=Result.PASSED if proof.passed else Result.FAILED, newer=proof.newer,
+        tested, result=result, newer=proof.newer,
         events=Counts(proof.expected_events, proof.restored_events),
         digest=Digests(proof.expected_digest, proof.restored_digest),
         rpo_seconds=round(rpo, 3), rto_seconds=rto if proof.passed else None,
