@@ -114,6 +114,12 @@ class Change:
         """The logical id, with the nested stacks it is in."""
         return f"{self.within}/{self.name}" if self.within else self.name
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is there only since it refers to what changes: whether it does, AWS will see then."""
+        dynamic = all(one.evaluation == "Dynamic" for one in self.details)
+        return self.action == "Modify" and bool(self.details) and dynamic and self.kind != NESTED
+
 
 @dataclass(frozen=True)
 class ChangeSet:

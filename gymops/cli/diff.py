@@ -82,14 +82,14 @@ def _show(found: Difference) -> None:
 
 
 def _stack(preview: Preview) -> None:
-    name = f"{preview.target.name} ({preview.target.region})"
+    name, many = f"{preview.target.name} ({preview.target.region})", len(preview.changes)
     if preview.create:
-        output.text(f"{name}: would be made, {len(preview.changes)} resources")
+        output.text(f"{name}: would be made, {many} resource{'' if many == 1 else 's'}")
         return
     if preview.empty:
         output.text(f"{name}: stays as it is")
         return
-    output.text(f"{name}: {len(preview.changes)} changes")
+    output.text(f"{name}: {many} change{'' if many == 1 else 's'}")
     for line in sites.lines(preview):
         output.text(line)
     for one in preview.parameters:

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -156,23 +157,31 @@ def _talk(*, yes: bool, allowed: Sequence[str]) -> Talk:
 
 def _show(preview: Preview) -> None:
     """A new stack in one line, changes one by one; all of it is masked already."""
-    target = preview.target
+    name, many = f"{preview.target.name} ({preview.target.region})", len(preview.changes)
     if preview.create:
-        output.note(f"{target.name} ({target.region}): {len(preview.changes)} resources are made")
+        output.note(f"{name}: {many} {'resource is' if many == 1 else 'resources are'} made")
         return
-    output.note(f"{target.name} ({target.region}): {len(preview.changes)} changes")
+    output.note(f"{name}: {many} change{'' if many == 1 else 's'}")
     for line in lines(preview):
         output.note(line)
 
 
 def lines(preview: Preview) -> Iterator[str]:
-    """What a stack's preview says, change by change."""
+    """What a stack's preview says, change by change; those that only follow from others, counted by type."""
+    endangered = {danger.name for danger in preview.dangers}
+    follows = [one for one in preview.changes if one.follows and one.path not in endangered]
     for change in preview.changes:
+        if change in follows:
+            continue
         replaced = {"True": ", replaced", "Conditional": ", perhaps replaced"}.get(change.replacement, "")
         yield f"  {change.action.lower():7} {change.path} ({change.kind}){replaced}"
         for one in change.details:
             if one.before is not None or one.after is not None:
                 yield f"          {one.path or one.name}: {one.before} -> {one.after}"
+    if follows:
+        kinds = Counter(one.kind for one in follows).most_common()
+        counted = ", ".join(f"{count} {kind}" for kind, count in kinds)
+        yield f"  {len(follows)} that refer to these may change with them: {counted}"
     for danger in preview.dangers:
         yield f"  DANGER  {danger}"
 
