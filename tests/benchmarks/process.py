@@ -77,19 +77,20 @@ class _Peak:
         while not self._end.wait(_INTERVAL):
             tree = set(_descendants(self._root))
             # Between fork and exec a process still has its parent's mark: it counts when seen again.
-            self.bytes = max(self.bytes, sum(_high_water(pid) for pid in tree & self._known))
+            self.bytes = max(self.bytes, sum(high_water(pid) for pid in tree & self._known))
             self._known = tree
 
 
 def _descendants(pid: int) -> Iterator[int]:
     yield pid
-    for children in _PROC.glob(f"{pid}/task/*/children"):
-        with suppress(OSError):
+    with suppress(OSError):  # it may end at any time
+        for children in _PROC.glob(f"{pid}/task/*/children"):
             for child in children.read_text(encoding="ascii").split():
                 yield from _descendants(int(child))
 
 
-def _high_water(pid: int) -> int:
+def high_water(pid: int) -> int:
+    """Bytes that a process held at most, its own pages; 0 where the system does not tell."""
     try:
         lines = (_PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
