@@ -131,6 +131,7 @@ def _with(backed: Backed, vault: Vault) -> Taker:
     return Backed(backed.url, backed.binaries, vault, backed.folder).taker()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("broken", ["truncated", "flipped", "gone"])
 def test_bytes_that_are_not_what_was_written_are_not_recorded(
     backed: Backed, broken: str, monkeypatch: pytest.MonkeyPatch

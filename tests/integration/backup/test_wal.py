@@ -87,6 +87,7 @@ def test_a_segment_that_is_fetched_is_the_one_that_was_stored(backed: Backed) ->
     assert segment.marked
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("broken", ["flipped", "cut", "gone", "record"])
 def test_a_segment_that_is_not_what_was_stored_is_told(backed: Backed, broken: str) -> None:
     take(backed)
