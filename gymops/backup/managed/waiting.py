@@ -22,6 +22,10 @@ _FAILED = frozenset(
 )
 
 
+_LOOKS = 3
+"""So often in a row an instance is not found before it is gone: RDS tells of a new one a little later."""
+
+
 class Gone(GymopsError):
     """What was being restored, or restored from, was deleted meanwhile."""
 
@@ -89,7 +93,11 @@ class Patience:
             Gone: somebody deleted it.
             Failed: RDS could not make it.
         """
+        missed = 0
         for found in self._looks(lambda: databases.find(name), phase, tell):
+            missed = missed + 1 if found is None else 0
+            if found is None and missed < _LOOKS:
+                continue
             if found is None or found.status == "deleting":
                 raise Gone(f"{name} was deleted meanwhile", hint="run the same again")
             if found.status in _FAILED:
