@@ -173,6 +173,23 @@ def test_promotion_is_of_the_same_bytes_and_template_with_the_target_s_parameter
     assert len(prod.snapshots) == 1  # before the schema, in a protected environment
 
 
+def test_before_what_holds_data_changes_a_protected_environment_gets_a_snapshot(
+    staging: World, prod: World, tmp_path: Path
+) -> None:
+    release(staging, tmp_path, "one")
+    promoted(staging, prod)
+    before = len(prod.snapshots)
+    staging.touched.add("staging-gym-app")
+    prod.touched.add("prod-gym-app")
+    release(staging, tmp_path, "two")
+    assert staging.snapshots == []
+    done = len(prod.effects)
+    operation = promoted(staging, prod).operation
+    new = [one for one in prod.effects[done:] if one in {"snapshot", "stack prod-gym-app"}]
+    assert new[:2] == ["snapshot", "stack prod-gym-app"]
+    assert prod.snapshots[before:] == [f"prod-gym-app-before-{operation}"]
+
+
 def test_a_promotion_that_was_killed_goes_on_whatever_was_released_since(
     staging: World, prod: World, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from gymops.config import Environment, Settings
 from gymops.deploy.artefact import Artefact, Blob
 from gymops.deploy.environment import Deployment, resolve
 from gymops.deploy.stack.errors import RolledBack
-from gymops.deploy.stack.port import Stack, StackResource, StackTarget
+from gymops.deploy.stack.port import Change, Stack, StackResource, StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
 from gymops.deploy.static import StaticFile
@@ -80,6 +80,8 @@ class World:
         self.rings: list[str] = []
         self.states: dict[str, str] = {}
         """The stacks that are not at rest."""
+        self.touched: set[str] = set()
+        """The stacks in which each change is one to what holds data."""
         self.refused: set[str] = set()
         """The stacks whose next change CloudFormation rolls back."""
         self.drifted: dict[str, list[Drifted]] = {}
@@ -200,7 +202,8 @@ class _Stacks:
         if world.there.get(target.name) == wanted:
             return Deployed(found, changed=False)
         create = target.name not in world.there
-        confirm(Preview(target, create, (), (), {}, (), ()))
+        held = Change("Modify", "Database", "AWS::RDS::DBInstance")
+        confirm(Preview(target, create, (), (), {}, (), (held,) if target.name in world.touched else ()))
         if target.name in world.refused:
             world.refused.remove(target.name)
             world.alias = world.there[target.name]["parameters"][LIVE_VERSION]
