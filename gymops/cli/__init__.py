@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("gymops.cli.serve", "Run the workout tracker Titan Trakr on a database."),
     "status": ("gymops.cli.status", "How an environment is: what serves, what is unfinished, who is at it."),
     "verify": ("gymops.cli.verify", "Compare two event logs and name the first event that differs."),
+    "worker": ("gymops.cli.worker", "Back up, audit and test restores by the clock."),
 }
 
 GRACE_SECONDS = 10.0

@@ -1,0 +1,90 @@
+"""The worker over a year: each tier at its times, what failed again, and nothing forgotten by a new start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise, takewhile
+
+from gymops.backup.evidence import Result, State, Trial
+from gymops.backup.tiers import DEFAULT
+from gymops.backup.worker import AGAIN, TRIES, Ran, Task, forever, once, tasks
+from tests.unit.backup.test_audit import _base
+from tests.unit.clocks import START, FakeClock
+
+DAY = timedelta(days=1)
+HOUR = DAY / 24
+DISCRETE = DEFAULT[1:]
+
+
+def test_a_year_of_days() -> None:
+    clock = FakeClock()
+    given = tasks("local", DISCRETE, [_base("p", START)], [Trial(START, Result.PASSED, None)], START)
+    row = forever(given, clock, lambda _: Ran(0), most=86_400.0)
+    done = takewhile(lambda one: one.began < START + 365 * DAY, row)
+    assert Counter(" ".join(one.task.command) for one in done) == {
+        "backup local --tier daily": 365,
+        "backup local --tier weekly": 52,
+        "backup local --tier monthly": 12,
+        "restore-test local --all": 12,
+        "audit local": 365,
+    }
+
+
+def test_what_is_received_is_received_twice_as_often_as_may_be_lost() -> None:
+    clock = FakeClock()
+    given = tasks("local", DEFAULT[:1], [_base("p", START)], [Trial(START, Result.PASSED, None)], START)
+    done = takewhile(
+        lambda one: one.began < START + timedelta(hours=1), forever(given, clock, lambda _: Ran(0))
+    )
+    assert sum(one.task.tier == "continuous" for one in done) == 24
+
+
+def test_without_a_backup_there_is_one_at_once_and_its_proof() -> None:
+    given = tasks("local", DEFAULT, [], [], START)
+    done = [" ".join(one.task.command) for one in once(given, FakeClock(), lambda _: Ran(0))]
+    assert done == [
+        "backup local --tier daily", "backup local --tier continuous", "restore-test local --all",
+    ]  # fmt: skip
+
+
+def test_who_starts_again_takes_what_was_due_meanwhile_once() -> None:
+    points = [_base(f"{tier.name}-old", START - 3 * DAY, tier=tier.name) for tier in DISCRETE]
+    given = tasks(
+        "local", DISCRETE, points, [Trial(START - DAY, Result.PASSED, None)], START + timedelta(hours=4)
+    )
+    clock = FakeClock()
+    clock.sleep(4 * 3600)
+    done = [one.task.tier for one in once(given, clock, lambda _: Ran(0))]
+    assert done == ["daily"]
+    assert list(once(given, clock, lambda _: Ran(0))) == []
+
+
+def test_what_failed_is_tried_again_and_then_waits_for_its_next_time() -> None:
+    clock = FakeClock()
+    task = Task(("backup", "local"), START - DAY, DISCRETE[0].schedule, tier="daily")
+    clock.sleep(3 * 3600)
+    began = []
+    for done in takewhile(
+        lambda one: one.began < START + DAY, forever([task], clock, lambda _: Ran(1, "full"))
+    ):
+        began.append(done.began)
+        assert done.job
+        assert (done.job.state, done.job.message) == (State.FAILED, "full")
+    # What was due before START is done first.
+    assert len(began) == TRIES
+    assert [later - one for one, later in pairwise(began)] == [AGAIN] * (TRIES - 1)
+
+
+def test_findings_are_no_failure_of_an_audit() -> None:
+    task = Task(("audit", "local"), START - 2 * DAY, DISCRETE[0].schedule)
+    (done,) = once([task], FakeClock(), lambda _: Ran(3))
+    assert done.well
+    assert done.job is None
+
+
+def test_of_what_aws_takes_the_worker_does_the_rest() -> None:
+    given = tasks("prod", DEFAULT, [], [], START, managed=True)
+    assert [" ".join(one.command) for one in given] == [
+        "backup prod --tier continuous", "restore-test prod --all", "audit prod --publish",
+    ]  # fmt: skip
