@@ -98,6 +98,21 @@ def take(browser: Browser, url: str, folder: Path) -> None:
         page.screenshot(path=folder / "tracker-desktop.png")
 
 
+def audited(browser: Browser, folder: Path) -> None:
+    """The audit's page, of a year in which some backups were not as they should be."""
+    from gymops.backup.page import page
+    from tests.unit.backup.test_page import audited, hurt
+
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "audit.html")
+        file.write_text(page(audited(hurt())), encoding="utf-8")
+        context = browser.new_context(viewport={"width": 960, "height": 1240}, color_scheme="light")
+        opened = context.new_page()
+        opened.goto(file.as_uri())
+        opened.screenshot(path=folder / "audit.png")
+        context.close()
+
+
 def main(folder: Path) -> None:
     diary = Diary()
     path = chromium.executable()
@@ -108,6 +123,7 @@ def main(folder: Path) -> None:
         serving(Path(data), clock=diary) as url,
         chromium.launched(path) as browser,
     ):
+        audited(browser, folder)
         weeks(Api(url), diary)
         take(browser, url, folder)
 

@@ -20,7 +20,7 @@ OPERATOR = {
 }  # fmt: skip
 """What an operator adds, so that whatever can be switched on is there in one environment or the other."""
 
-EXTRAS = {"staging": {}, "prod": {"Nat": "true", "AuditHandler": "gymops.app.operations.handler"}}
+EXTRAS = {"staging": {}, "prod": {"Nat": "true"}}
 
 
 @pytest.fixture(scope="session")

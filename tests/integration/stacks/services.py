@@ -46,6 +46,13 @@ def _vault(at: Place, held: Held) -> Any:
     return at.backup.describe_backup_vault(BackupVaultName=held.physical)
 
 
+def _tested(at: Place, held: Held) -> Any:
+    plan, _, name = held.physical.partition("|")
+    return at.backup.get_restore_testing_selection(
+        RestoreTestingPlanName=plan, RestoreTestingSelectionName=name
+    )["RestoreTestingSelection"]
+
+
 def _selection(at: Place, held: Held) -> Any:
     plan = at.env.physical(held.stack, "BackupPlan")
     return at.backup.get_backup_selection(BackupPlanId=plan, SelectionId=held.physical)["BackupSelection"]
@@ -231,6 +238,10 @@ LOOK: dict[str, Callable[[Place, Held], Any]] = {
     "AWS::Backup::BackupPlan": _by_name("backup", "get_backup_plan", "BackupPlanId", "BackupPlan"),
     "AWS::Backup::BackupSelection": _selection,
     "AWS::Backup::BackupVault": _vault,
+    "AWS::Backup::RestoreTestingPlan": _by_name(
+        "backup", "get_restore_testing_plan", "RestoreTestingPlanName", "RestoreTestingPlan"
+    ),
+    "AWS::Backup::RestoreTestingSelection": _tested,
     "AWS::Budgets::Budget": _budget,
     "AWS::CertificateManager::Certificate": _by_name(
         "acm", "describe_certificate", "CertificateArn", "Certificate"
