@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from gymops.app import database, logs, proving
 from gymops.app.secret import Secrets
@@ -35,6 +35,7 @@ _TURN = 600.0
 """Seconds that another upgrade is waited for: a release that is gone on with finds its own at work."""
 
 _log = logging.getLogger("gymops.app")
+T = TypeVar("T")
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001 - as Lambda calls it
@@ -136,8 +137,8 @@ def _upgrade(url: str, clock: Clock, phase: str | None = None, targets: Sequence
     wanted = list(takewhile(lambda one: phase in (None, one.phase), before))
     _refuse_if_needed(wanted, targets)
     if wanted:
-        _apply(url, clock, wanted[-1].id)
-    admitted = roles.admit(url, clock=clock)
+        _in_turn(clock, lambda: schema.upgrade(url, clock=clock, to=wanted[-1].id))
+    admitted = _in_turn(clock, lambda: roles.admit(url, clock=clock))
     after = _pending(url)
     applied = [one.id for one in before if one.id not in after]
     return {"applied": applied, "current": schema.current(url), "pending": after, "admitted": admitted}
@@ -158,8 +159,8 @@ def _refuse_if_needed(wanted: Sequence[Revision], targets: Sequence[str]) -> Non
             )
 
 
-def _apply(url: str, clock: Clock, last: str) -> None:
-    """Upgrade, after another upgrade has ended; a revision that gave way to somebody's lock is tried again.
+def _in_turn(clock: Clock, change: Callable[[], T]) -> T:
+    """Change the schema after another has ended that; what gave way to somebody's lock is tried again.
 
     Raises:
         LockHeld: the other one does not end.
@@ -169,7 +170,7 @@ def _apply(url: str, clock: Clock, last: str) -> None:
     gave_way = 0
     for _ in ticks(clock, timeout=_TURN, interval=_PAUSE):
         try:
-            schema.upgrade(url, clock=clock, to=last)
+            return change()
         except LockHeld as error:
             last_error = error
             _log.warning("waiting: %s", error.message)
@@ -178,10 +179,7 @@ def _apply(url: str, clock: Clock, last: str) -> None:
             if error.kind is not Kind.LOCK_TIMEOUT or gave_way == _TRIES:
                 raise
             _log.warning("gave way: %s", error.message)
-        else:
-            return
-    if last_error:
-        raise last_error
+    raise last_error or AssertionError("never tried")
 
 
 def _digest(url: str, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
