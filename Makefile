@@ -43,12 +43,13 @@ style: $(VENV)/.installed-dev
 checkov: $(VENV)/.installed-dev $(CHECKOV)/.installed
 	$(BIN)/python -m tests.checkov $(CHECKOV)/bin/checkov
 
-bench: $(VENV)/.installed-dev $(AWSCLI)/.installed ## side by side with psql's \copy, pgloader, the AWS CLI; ARGS="--events 2000000"
+bench: $(VENV)/.installed-dev $(AWSCLI)/.installed ## side by side with psql's \copy, pgloader, the AWS CLI, cp; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
 	$(BIN)/python -m tests.benchmarks.store
 	$(BIN)/python -m tests.benchmarks.imports
 	$(BIN)/python -m tests.benchmarks.startup
 	$(BIN)/python -m tests.benchmarks.deploy --aws $(AWSCLI)/bin/aws
+	$(BIN)/python -m tests.benchmarks.backup
 
 picture: $(VENV)/.installed-dev ## the pictures in docs/, from real runs
 	$(BIN)/python -m tests.picture

@@ -19,6 +19,8 @@ from gymops.store.objects import StoreError
 
 _LEVEL = 1
 """zstd's fastest: a backup is read and written once, and the disk is the slower part."""
+_THREADS = 2
+"""That compress beside the one that reads, encrypts and writes."""
 _BLOCK = 1 << 20
 
 
@@ -101,7 +103,8 @@ class _In:
 def store(source: Reader, target: Writer, keys: Keys) -> Written:
     """Compress, encrypt and hash in one pass; nothing is held but a few blocks."""
     plain, stored = _In(source), _Out(target)
-    compressed = zstandard.ZstdCompressor(level=_LEVEL).stream_reader(cast(BinaryIO, plain), read_size=_BLOCK)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=_THREADS)
+    compressed = compressor.stream_reader(cast(BinaryIO, plain), read_size=_BLOCK)
     try:
         pyrage.encrypt_io(compressed, stored, [keys.identity.to_public()])
     except (pyrage.EncryptError, OSError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +24,8 @@ class ProgramError(GymopsError):
 
     code = "program"
 
+
+_PIPE = 1 << 20
 
 _HINTS = {
     "must be superuser or replication role": "ALTER ROLE ... REPLICATION for the user of the URL",
@@ -65,6 +69,7 @@ def reading(binaries: Path, program: str, url: str, *arguments: str) -> Iterator
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
+        widen(_pipe(process.stdout).fileno())
         output = Output(process, url)
         yield output
         output.finish()
@@ -74,6 +79,13 @@ def reading(binaries: Path, program: str, url: str, *arguments: str) -> Iterator
         for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
+
+
+def widen(pipe: int) -> None:
+    """Let a pipe hold more, where the system allows it: both its ends wait less for each other."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 class Output:
