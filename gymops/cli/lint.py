@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import output
+from gymops.cli import output, tiers
 from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ A finding has code, severity, message, file, line, resource, source.
 Exit codes:
     0  nothing found
     1  a template cannot be read: missing, no YAML, too large
-    2  no such architecture; a parameter unknown, missing or out of range
+    2  no such architecture; a parameter unknown, missing or out of range; a tier of backups that cannot be
     3  findings"""
 
 
@@ -64,6 +64,8 @@ def _linted(ctx: click.Context, what: str | None) -> list[Linted]:
     if what and _is_file(what):
         return [lint.lint_file(Path(what))]
     chosen = settings(ctx)
+    for environment in chosen.environments:
+        tiers.check(chosen, environment)
     names = [what] if what else [chosen.architecture] if chosen.architecture else template.names()
     result: list[Linted] = []
     for name in names:
