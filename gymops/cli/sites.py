@@ -48,6 +48,10 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     from gymops.deploy.verbs.site import Site
 
     deployment = resolve(settings, name)
+    if (own := settings.environments.get(name)) and own.backup:
+        from gymops.cli import tiers
+
+        tiers.check(settings, name)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end detaches, as by Ctrl-C
     account = context.account(settings, deployment)
     clock = SystemClock()
