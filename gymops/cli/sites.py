@@ -9,6 +9,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,9 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         from gymops.cli import tiers
 
         tiers.check(settings, name)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end detaches, as by Ctrl-C
+    with suppress(ValueError):  # not in a thread
+        # Whoever is told to end detaches, as by Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     account = context.account(settings, deployment)
     clock = SystemClock()
     # The lock lasts a minute: who waits that long for an answer has lost it.
