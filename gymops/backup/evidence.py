@@ -87,6 +87,8 @@ class Evidence:
     jobs_since: datetime | None = None
     """Jobs are known from here on; None: all of them are."""
     tests: tuple[Trial, ...] = ()
+    tests_known: bool = True
+    """False: there may be others, whose records cannot be read from here; then none is missed."""
     stopped: tuple[Stopped, ...] = ()
     no_bytes: tuple[str, ...] = ()
     """Entries of the catalogue whose bytes are gone or too few."""

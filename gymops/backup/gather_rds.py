@@ -56,9 +56,9 @@ def gather(
     listing: Listing,
     history: History,
     now: datetime,
-    tests: Sequence[Trial] = (),
+    tests: Sequence[Trial] | None = None,
 ) -> Evidence:
-    """Read the jobs of an instance; ``tests``: restore-tests that AWS knows nothing of.
+    """Read the jobs of an instance; ``tests``: those that AWS knows nothing of, None if nobody can tell.
 
     Raises:
         AwsError: AWS does not answer.
@@ -77,7 +77,8 @@ def gather(
         listing,
         jobs=tuple(job for job in [*jobs, *copies] if job.tier),
         jobs_since=since,
-        tests=(*tests, *past),
+        tests=(*(tests or ()), *past),
+        tests_known=tests is not None,
         stopped=(Stopped(newest),) if status in _STOPPED else (),
         began=database.made,
     )

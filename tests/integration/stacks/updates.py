@@ -93,6 +93,14 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             lambda found: found["MinRetentionDays"], 8,
         ),
         Update(
+            "AWS::Backup::RestoreTestingPlan", "RestoreTestPlan", ("StartWindowHours",), 2,
+            lambda found: found["StartWindowHours"],
+        ),
+        Update(
+            "AWS::Backup::RestoreTestingSelection", "RestoreTestSelection", ("ValidationWindowHours",), 48,
+            lambda found: found["ValidationWindowHours"],
+        ),
+        Update(
             "AWS::CloudFront::CachePolicy", "StaticCache", ("CachePolicyConfig", "DefaultTTL"), 200,
             lambda found: found["CachePolicyConfig"]["DefaultTTL"],
         ),
