@@ -82,6 +82,10 @@ class Databases:
             pages = self._client.get_paginator("describe_db_instances").paginate()
             return [_database(one) for page in pages for one in page["DBInstances"]]
 
+    def of(self, resource: str) -> Database | None:
+        """The instance with this resource id, whatever it is called by now; None if there is none."""
+        return next((one for one in self.all() if one.resource == resource), None)
+
     def snapshots(self, instance: str) -> list[Snapshot]:
         """The snapshots of an instance, also after it is gone: its own, and RDS's daily ones."""
         with translated(f"the snapshots of {instance}"):
@@ -148,6 +152,29 @@ class Databases:
             with translated(f"the settings of {name}"):
                 self._client.modify_db_instance(DBInstanceIdentifier=name, ApplyImmediately=True, **changes)
         return sorted(changes)
+
+    def rename(self, name: str, new: str) -> bool:
+        """Begin to give an instance another name, and protect it. False: it is in a state in which that
+        cannot be done; ask again.
+        """
+        try:
+            with translated(f"renaming {name} to {new}"):
+                self._client.modify_db_instance(
+                    DBInstanceIdentifier=name,
+                    NewDBInstanceIdentifier=new,
+                    DeletionProtection=True,
+                    ApplyImmediately=True,
+                )
+        except AwsError as error:
+            if error.reason not in _BUSY | _GONE:
+                raise
+            return False
+        return True
+
+    def untag(self, arn: str, names: Sequence[str]) -> None:
+        """Take tags from an instance."""
+        with translated(f"the tags of {arn}"):
+            self._client.remove_tags_from_resource(ResourceName=arn, TagKeys=list(names))
 
     def delete(self, name: str) -> bool:
         """Begin to delete an instance with its automated backups, and without a final snapshot: one that a

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, output, restoring, vaults
+from gymops.cli import context, managed, output, restore_managed, restoring, vaults
 from gymops.clock import SystemClock
 from gymops.errors import ConfigError, GateRefused, GymopsError
 
@@ -36,18 +36,17 @@ A time that no backup covers is refused (4), with the nearest one that can be re
 \b
 --json: {"id", "environment", "recovery_point", "restored_to", "to", "url", "result": "passed", "failed" or
 "could not verify", "seal", "expected", "restored", "digest", "lost_events", "phases", "began", "ended",
-"message", "switched": the seal it goes on with, or null}; with --plan the plan, exit 0.
+"message", "switched": the seal it goes on with, or null}; of RDS also "release", as of `gymops deploy`, with
+"restore" {"kept", "seal", "events", "digest", ...}; with --plan the plan, exit 0.
 Exit 1: something sealed did not come back as it was, or nobody can tell; 5: --switch failed, and what ran
-before runs again."""
+before runs again; 6: nor could that be put back; 7, 8: of RDS, as of `gymops deploy`."""
 
 
 @click.command("restore", epilog=_EPILOG)
 @click.argument("environment", metavar="ENV")
 @click.option("--at", metavar="TIME", help="As it was then (default: the latest time there is).")
 @click.option("--from", "point", metavar="ID", help="This recovery point, as it is; with --at, on from it.")
-@click.option(
-    "--to", metavar="NEW", help="A folder that is not there yet (default: one in .gymops/restored)."
-)
+@click.option("--to", metavar="NEW", help="A folder that is not there yet, or a name for an RDS instance.")
 @click.option("--switch", is_flag=True, help="Then put it in the place of the environment's own server.")
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before --switch.")
@@ -67,8 +66,14 @@ def command(
     from gymops.store.records import plain
 
     settings = context.settings(ctx)
-    vault = vaults.vault(settings, environment)
     wanted = Wanted(at=_moment(at, SystemClock().now()) if at else None, point=point, to=to)
+    if managed.is_managed(settings, environment):
+        ctx.exit(
+            restore_managed.restore(
+                settings, environment, wanted, to_switch=switch, plan_only=plan_only, yes=yes, as_json=as_json
+            )
+        )
+    vault = vaults.vault(settings, environment)
     restores = restoring.restores(settings, environment, vault)
     if point is None:
         restoring.receive(settings, environment, vault)
@@ -159,13 +164,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 def _show(done: Restoration, url: str | None) -> None:
     text = output.text
-    seconds = (done.ended - done.began).total_seconds()
-    moment = f"{done.restored_to:%Y-%m-%d %H:%M:%S}"
-    text(f"restored {done.environment} as it was at {moment} UTC, in {seconds:.1f} s")
-    if done.result.value == "passed":
-        text(f"proved   {done.restored:,} events, digest {done.digest}")
-    else:
-        text(f"{done.result.value.upper():<8} {done.message}")
+    restoring.show(done)
     if done.switched is not None:
         text(f"switched {done.environment} runs on it (seal {done.switched}); the one before is in {done.to}")
         output.note(f"next: gymops backup {done.environment}  # until then nothing later can be restored")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import context, output, restoring, vaults
+from gymops.cli import context, managed, output, restore_managed, restoring, vaults
 from gymops.clock import SystemClock
 from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gymops.backup.port import Wanted
     from gymops.backup.restore import Restores
@@ -57,20 +57,21 @@ def command(
     Only what is stored is used: the server that was backed up may be gone. What it took and what it found is
     recorded and signed beside the backups.
     """
-    from gymops.backup.restore_test import Records, run
+    from gymops.backup.port import Wanted
     from gymops.store.records import plain
 
     if sum((tier is not None, point is not None, every)) > 1:
         raise ConfigError("--tier, --from and --all exclude each other", hint="gymops restore-test --help")
     settings = context.settings(ctx)
-    vault = vaults.vault(settings, environment)
-    restores = restoring.restores(settings, environment, vault)
-    records = Records(vault.objects, environment, vault.keys)
+    if managed.is_managed(settings, environment):
+        asked = None if every else [Wanted(tier=tier, point=point)]
+        tests = restore_managed.tests(
+            settings, environment, asked, drill=drill is not None, with_app=with_app
+        )
+    else:
+        tests = _of_ours(settings, environment, tier, point, drill, every=every, with_app=with_app)
     found = []
-    for wanted in _wanted(vault, tier, point, every=every):
-        how = _how(settings, environment, vault, restores, drill, with_app=with_app)
-        tested = run(restores, wanted, how, SystemClock(), restoring.Phases())
-        records.add(tested)
+    for tested in tests:
         found.append(tested)
         if not as_json:
             _show(tested)
@@ -80,6 +81,22 @@ def command(
         worst = next((one for one in found if not one.passed), found[0])
         output.document({"result": worst.result.value, "tests": documents} if every else documents[0])
     ctx.exit(0 if good else 1)
+
+
+def _of_ours(
+    settings: Settings, environment: str, tier: str | None, point: str | None, drill: str | None, *,
+    every: bool, with_app: bool,
+) -> Iterator[Tested]:  # fmt: skip
+    from gymops.backup.restore_test import Records, run
+
+    vault = vaults.vault(settings, environment)
+    restores = restoring.restores(settings, environment, vault)
+    records = Records(vault.objects, environment, vault.keys)
+    for wanted in _wanted(vault, tier, point, every=every):
+        how = _how(settings, environment, vault, restores, drill, with_app=with_app)
+        tested = run(restores, wanted, how, SystemClock(), restoring.Phases())
+        records.add(tested)
+        yield tested
 
 
 def _wanted(vault: Vault, tier: str | None, point: str | None, *, every: bool) -> Sequence[Wanted]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gymops.backup.port import RestorePlan
     from gymops.backup.restore import Restores
+    from gymops.backup.restored import Restoration
     from gymops.backup.vault import Vault
     from gymops.pg.embedded import Server
 
@@ -107,7 +108,8 @@ def show_plan(plan: RestorePlan) -> None:
     """The plan, on stderr: what would be done is no result."""
     note = output.note
     note(f"restore  {plan.environment}, as it was at {plan.lost_since:%Y-%m-%d %H:%M:%S.%f} UTC")
-    note(f"from     {plan.point}: {plan.settings.get('recovery point', plan.source)}")
+    point = plan.point or "continuous backups"
+    note(f"from     {point}: {plan.settings.get('recovery point', plan.source)}")
     if wal := plan.settings.get("wal"):
         note(f"wal      {wal}")
     if plan.seal:
@@ -121,3 +123,14 @@ def show_plan(plan: RestorePlan) -> None:
         note(f"to       {plan.to}")
     if plan.last_seconds:
         note(f"takes    about {plan.last_seconds:.0f} s, as the last time")
+
+
+def show(done: Restoration) -> None:
+    """What came of a restore."""
+    seconds = (done.ended - done.began).total_seconds()
+    moment = f"{done.restored_to:%Y-%m-%d %H:%M:%S}"
+    output.text(f"restored {done.environment} as it was at {moment} UTC, in {seconds:.1f} s, to {done.to}")
+    if done.result.value == "passed":
+        output.text(f"proved   {done.restored:,} events, digest {done.digest}")
+    else:
+        output.text(f"{done.result.value.upper():<8} {done.message}")

@@ -54,8 +54,8 @@ class Inside:
         self._functions = functions
         self._function = function
 
-    def seal(self, before: Sealed, environment: str, tell: Tell) -> Seal | None:
-        """The next seal; None if the log is as the last one says.
+    def seal(self, before: Sealed, environment: str, tell: Tell, *, always: bool = False) -> Seal | None:
+        """The next seal; None if the log is as the last one says, unless there is to be one always.
 
         Raises:
             SealError: the log holds fewer events than were sealed.
@@ -73,7 +73,7 @@ class Inside:
                 known=parts.known({user: streams[user] for user in names}),
                 number=number,
                 rejected=vars(last),
-                grown=bool(grown),
+                grown=always or bool(grown),
             )
             grown |= parts.read_grown(answer["streams"])
             at = answer.get("mark")

@@ -17,6 +17,7 @@ ENVIRONMENT, ID, FROM, AT, TEST = (
     f"gymops:{name}" for name in ("restored-environment", "restore", "restored-from", "restored-at", "test")
 )
 """The tags of what a restore made: of what, by which plan, and whether it may be deleted."""
+TAGS = (ENVIRONMENT, ID, FROM, AT, TEST)
 _NOT_HERE = frozenset({"Port"})
 """What a restore is asked for, and is no failure if it comes out otherwise: the local AWS gives every server
 a port of its own.
