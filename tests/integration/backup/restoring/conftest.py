@@ -41,6 +41,8 @@ class Stored:
     """Between what was committed, by the server's clock: before the first batch behind the base, ..."""
     counts: Sequence[int]
     """How many events there were then."""
+    keys: Path
+    """The folder they came from."""
 
     @property
     def vault(self) -> Vault:
@@ -136,4 +138,4 @@ def copied(backed: Backed, times: list[datetime], counts: list[int], folder: Pat
         work=folder / "work",
         where=str(folder / "store"),
     )
-    return Stored(Backed(backed.url, backed.binaries, vault, folder), times, counts)
+    return Stored(Backed(backed.url, backed.binaries, vault, folder), times, counts, backed.folder / "keys")

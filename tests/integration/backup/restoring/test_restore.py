@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +23,12 @@ from gymops.backup.restore import Restores
 from gymops.clock import SystemClock, ticks
 from gymops.errors import GateRefused
 from gymops.eventlog.postgres import PostgresLog
-from gymops.pg import embedded, process
+from gymops.pg import embedded, process, schema
+from gymops.pg.binaries import find_binaries, find_system, major
 from gymops.pg.embedded import Server
-from tests.integration.backup.restoring.conftest import CLOCK, Stored
+from tests.conftest import _FAST
+from tests.integration.backup.conftest import Backed, vault_in
+from tests.integration.backup.restoring.conftest import CLOCK, Stored, moment, take
 
 MICRO = timedelta(microseconds=1)
 
@@ -236,14 +240,29 @@ def test_a_dump_is_loaded_into_a_fresh_server_and_proved(stored: Stored) -> None
     assert stored.test().result == "failed"
 
 
+@pytest.mark.long
+def test_a_backup_of_another_version_is_restored_by_the_programs_of_that_version(tmp_path: Path) -> None:
+    system = find_system()
+    if system is None:
+        pytest.skip("no PostgreSQL is installed on the system")
+    with embedded.temporary(clock=CLOCK, postgres_bin=system, settings=_FAST) as server:
+        schema.upgrade(server.url(), clock=CLOCK)
+        backed = Backed(server.url(), server.binaries, vault_in(tmp_path, "shop"), tmp_path)
+        backed.append("ann", 1100)
+        take(backed, "daily")
+        at = moment(backed)
+        backed.append("ann", 1)
+        take(backed, "continuous")
+    restores = Restores(backed.vault, backed.url, [find_binaries(), system], tmp_path / "home", CLOCK)
+    for wanted, events in ((Wanted(test=True), 1101), (Wanted(at=at, test=True), 1100)):
+        plan, restored = restore(restores, wanted)
+        assert plan.settings["programs"] == f"PostgreSQL {major(system)}"
+        assert restores.prove(plan, restored).restored_events == events
+        restores.drop(restored)
+
+
 def _child(stored: Stored, what: str, place: str) -> subprocess.CompletedProcess[str]:
-    keys = stored.backed.folder / "keys"
-    if not keys.exists():
-        keys.mkdir(mode=0o700)
-        for name in ("signing.key", "backup.key"):
-            source = next(stored.backed.folder.parent.parent.glob(f"**/source*/keys/{name}"))
-            (keys / name).touch(0o600)
-            (keys / name).write_text(source.read_text())
+    shutil.copytree(stored.keys, stored.backed.folder / "keys", dirs_exist_ok=True)
     module = "tests.integration.backup.restoring.child"
     command = [sys.executable, "-m", module, str(stored.backed.folder), stored.backed.url, what, place]
     return subprocess.run(
