@@ -41,8 +41,17 @@ def test_no_page_sources_no_tests_and_nothing_of_what_builds_and_deploys(entries
     for entry in entries:
         parts = entry.path.split("/")
         assert "source" not in parts, entry.path
-        assert not {"tests", "__pycache__", "deploy", "migrate", "local", "backup"} & set(parts), entry.path
+        assert not {"tests", "__pycache__", "deploy", "migrate", "local"} & set(parts), entry.path
         assert parts[0] in {"gymops", "migrations"}, entry.path
+
+
+def test_of_backups_it_has_what_looks_and_nothing_that_takes_restores_or_has_keys(
+    entries: list[Entry],
+) -> None:
+    paths = {entry.path.removeprefix("gymops/backup/") for entry in entries}
+    assert {"audit.py", "declared.py", "gather_rds.py", "telling.py"} <= paths
+    assert not {"keys.py", "envelope.py", "take.py", "prune.py", "restore.py", "stream.py"} & paths
+    assert "gymops/scheduled.py" in paths
 
 
 def test_nothing_in_it_looks_like_a_secret(entries: list[Entry]) -> None:
