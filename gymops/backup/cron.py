@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gymops.backup.tiers import Tier
+from gymops.backup.worker import AUDIT, RESTORE_TEST
 
 
 def lines(environment: str, tiers: Sequence[Tier], folder: Path, program: str) -> Iterator[str]:
@@ -20,14 +21,8 @@ def lines(environment: str, tiers: Sequence[Tier], folder: Path, program: str) -
     for tier in tiers:
         when = tier.schedule.cron if tier.schedule else _every(tier)
         yield f"{when} {there} backup {environment} --tier {tier.name}"
-    yield f"{AUDIT} {there} audit {environment} --json > audit-{environment}.json"
-    yield f"{RESTORE_TEST} {there} restore-test {environment} --all"
-
-
-AUDIT = "30 8 * * *"
-"""Once the night's backups are done."""
-RESTORE_TEST = "0 13 2 * *"
-"""The day after the monthly backup."""
+    yield f"{AUDIT.cron} {there} audit {environment} --json > audit-{environment}.json"
+    yield f"{RESTORE_TEST.cron} {there} restore-test {environment} --all"
 
 
 def _every(tier: Tier) -> str:
