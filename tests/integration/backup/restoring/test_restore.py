@@ -117,6 +117,7 @@ def test_a_restore_never_goes_over_anything(what: str, stored: Stored) -> None:
         stored.restores().plan(Wanted(to=str(to)))
 
 
+@pytest.mark.long
 def test_what_is_kept_moves_to_its_name_and_is_apart(stored: Stored) -> None:
     restores = stored.restores()
     to = stored.backed.folder / "new"
@@ -152,6 +153,7 @@ def _is_apart(url: str) -> None:
     assert value(url, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'logical%'") == 0
 
 
+@pytest.mark.long
 def test_what_the_source_would_do_is_not_done_by_its_copy(stored: Stored) -> None:
     """Its settings name an archive, a preloaded library and a primary; the copy hears of none of them."""
     archived = stored.backed.folder / "archived"
@@ -191,6 +193,7 @@ def test_the_store_stays_as_it_is_byte_for_byte(stored: Stored) -> None:
     assert _hashes(store) == before
 
 
+@pytest.mark.long
 def test_nothing_asks_the_server_that_was_backed_up(stored: Stored) -> None:
     """Its URL is only read for the names of its database and its user."""
     restores = stored.restores(url="postgresql://gymops@/gymops?host=/nowhere")
@@ -310,6 +313,7 @@ def test_a_killed_restore_is_there_whole_or_not_at_all(place: str, stored: Store
     assert {one.name for one in stored.backed.folder.iterdir()} == {"keys", "store", "new"}
 
 
+@pytest.mark.long
 def test_what_ended_elsewhere_than_it_should_is_no_recovery(stored: Stored) -> None:
     restores = stored.restores()
     _, restored = restore(restores, Wanted(test=True))

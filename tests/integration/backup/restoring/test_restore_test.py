@@ -109,6 +109,7 @@ def test_a_drill_is_found(how: str, stored: Stored) -> None:
     assert (records.read(), len(records.read("drills"))) == ([], 1)  # no audit takes it for a failure
 
 
+@pytest.mark.long
 def test_a_drill_that_spoils_nothing_is_not_caught(stored: Stored) -> None:
     tested = stored.test(spoil=lambda _: "nothing, really")
     assert (tested.result, tested.caught) == (Result.PASSED, False)
