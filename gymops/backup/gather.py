@@ -66,7 +66,7 @@ def trial(record: Tested) -> Trial:
         record.rto_seconds,
         record.events.restored,
         record.digest.restored,
-        "; ".join(filter(None, [record.message, *record.broken[:1]])),
+        record.message or "",
     )
 
 
