@@ -163,12 +163,14 @@ def side_record(user_id: str, event_id: bytes, extra: str) -> bytes:
 class StreamHasher:
     """Chunks and head of one user's records, fed in order.
 
-    ``watch`` is a number of events: the stream as it was at that length is kept as ``watched``.
+    ``watch`` is a number of events: the stream as it was at that length is kept as ``watched``. ``head`` is
+    that over the chunks before these records, where they are not a stream's first.
     """
 
-    def __init__(self, watch: int = -1) -> None:
+    def __init__(self, watch: int = -1, head: bytes = EMPTY_HEAD) -> None:
         self.events = 0
-        self.watched: Stream | None = Stream(0, EMPTY_HEAD) if watch == 0 else None
+        self.watched: Stream | None = Stream(0, head) if watch == 0 else None
+        self._head = head
         self._watch = watch
         self._chunks: list[bytes] = []
         self._open = sha256(b"\0")  # the chunk that is being filled: hashed as it comes, never held
@@ -195,7 +197,7 @@ class StreamHasher:
 
     def stream(self) -> Stream:
         """The stream as it is now."""
-        return Stream(self.events, fold(self.chunks()))
+        return Stream(self.events, fold(self.chunks(), self._head))
 
 
 def fold(chunks: Iterable[bytes], head: bytes = EMPTY_HEAD) -> bytes:

@@ -81,12 +81,15 @@ def unpack(text: str, read: Callable[[Any], T]) -> T:
 
 def known(streams: Mapping[str, Known]) -> str:
     """What is known of sealed streams."""
-    return pack({user: [one.events, one.closed.hex()] for user, one in streams.items()})
+    return pack({user: [one.events, one.closed.hex(), one.head.hex()] for user, one in streams.items()})
 
 
 def read_known(text: str) -> dict[str, Known]:
     """The reverse."""
-    return unpack(text, lambda found: {user: Known(one[0], _hash(one[1])) for user, one in found.items()})
+    return unpack(
+        text,
+        lambda found: {user: Known(one[0], _hash(one[1]), _hash(one[2])) for user, one in found.items()},
+    )
 
 
 def grown(streams: Mapping[str, Grown]) -> str:

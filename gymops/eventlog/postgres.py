@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -128,6 +128,18 @@ class Between:
 ALL = Between()
 
 
+class Span(NamedTuple):
+    """A part of a stream."""
+
+    after: int
+    """Behind this position, a multiple of ``CHUNK``."""
+    upto: int
+    head: bytes
+    """Over the chunks before it."""
+    watch: int
+    """As in ``StreamHasher``: so many events of the part."""
+
+
 class PostgresLog:
     """The events of one database, or of some of its users, read in a snapshot of their own.
 
@@ -205,25 +217,27 @@ class PostgresLog:
         with translated():
             return dict(self.connection.execute(_COUNTS).fetchall())
 
-    def parts(self, parts: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, StreamHasher]]:
-        """The events of each user behind the first position and up to the second, hashed; the first is a
-        multiple of ``CHUNK``.
-        """
+    def parts(self, parts: Mapping[str, Span]) -> Iterator[tuple[str, StreamHasher]]:
+        """A part of each user's events, hashed."""
         users = sorted(parts, key=str.encode)
         query = sql.SQL(_PARTS).format(
             users=sql.Literal(users),
-            after=sql.Literal([parts[user][0] for user in users]),
-            upto=sql.Literal([parts[user][1] for user in users]),
+            after=sql.Literal([parts[user].after for user in users]),
+            upto=sql.Literal([parts[user].upto for user in users]),
         )
         with translated():
-            yield from self._hashed(query, silent)
+            yield from self._hashed(
+                query, silent, lambda user: StreamHasher(parts[user].watch, parts[user].head)
+            )
 
     def prefixes(
         self, watch: Mapping[str, int], progress: Progress = silent
     ) -> Iterator[tuple[str, StreamHasher]]:
         """Every stream, hashed, and as it was at a number of events (see ``StreamHasher``)."""
         with translated():
-            yield from self._hashed(self._query(RECORDS), progress, watch)
+            yield from self._hashed(
+                self._query(RECORDS), progress, lambda user: StreamHasher(watch.get(user, -1))
+            )
 
     def first_gap(self, user_id: str, after: int) -> int | None:
         """The first position behind this one that is missing while a later one is there."""
@@ -268,16 +282,15 @@ class PostgresLog:
         return ((user, hasher.stream()) for user, hasher in self._hashed(self._query(query), progress))
 
     def _hashed(
-        self, query: sql.Composed, progress: Progress, watch: Mapping[str, int] | None = None
+        self, query: sql.Composed, progress: Progress, new: Callable[[str], StreamHasher] | None = None
     ) -> Iterator[tuple[str, StreamHasher]]:
-        """Hash a COPY sorted by user; ``watch`` as in ``StreamHasher``.
+        """Hash a COPY sorted by user; ``new`` makes a user's hasher.
 
         The bytes PostgreSQL sends are the records: they are hashed as they come, so the proof's view of
         the target is the server's own and shares no code with the one of the source.
         """
         prefix: bytes | None = None
         hasher = StreamHasher()
-        watch = watch or {}
         for batch in copy_out(self.connection, query):
             progress(len(batch))
             while batch:
@@ -285,7 +298,7 @@ class PostgresLog:
                     if prefix is not None:
                         yield prefix[6:].decode(), hasher
                     prefix = prefix_of(batch[0])
-                    hasher = StreamHasher(watch.get(prefix[6:].decode(), -1))
+                    hasher = new(prefix[6:].decode()) if new else StreamHasher()
                 # Sorted by user: when the last one is still this user's, so are all between.
                 mine = (
                     len(batch)

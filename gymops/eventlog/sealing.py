@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, fold, log_head
-from gymops.eventlog.postgres import ALL, Between, PostgresLog, snapshot
+from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, log_head
+from gymops.eventlog.postgres import ALL, Between, PostgresLog, Span, snapshot
 from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
 from gymops.pg.connection import Connection, translated
 
@@ -33,6 +33,8 @@ class Known:
     events: int
     closed: bytes
     """The head over its closed chunks."""
+    head: bytes
+    """The head over all of it."""
 
     @property
     def after(self) -> int:
@@ -49,7 +51,7 @@ class Mark:
     system: str
 
 
-_NEW = Known(0, EMPTY_HEAD)
+_NEW = Known(0, EMPTY_HEAD, EMPTY_HEAD)
 
 
 def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
@@ -70,7 +72,7 @@ def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
 def known(before: Sealed) -> dict[str, Known]:
     """Of every sealed stream, what the next seal must know."""
     return {
-        user: Known(stream.events, before.closed.get(user, EMPTY_HEAD))
+        user: Known(stream.events, before.closed.get(user, EMPTY_HEAD), stream.head)
         for user, stream in before.streams.items()
     }
 
@@ -102,39 +104,51 @@ def compose(
 def read(log: PostgresLog, before: Mapping[str, Known], users: Between = ALL) -> dict[str, Grown]:
     """The streams with more events than were sealed; of each, what is behind its closed chunks is read.
 
-    Within a ``snapshot``. ``before`` holds every sealed stream of these users.
+    Within a ``snapshot``. ``before`` holds every sealed stream of these users. What was sealed in the chunk
+    that is still open is held to its seal, or the next one would make a change of it the truth.
 
     Raises:
-        SealError: the log holds fewer events than were sealed.
+        SealError: the log holds fewer events than were sealed, or others.
     """
     counts = {user: count for user, count in log.counts().items() if users.holds(user)}
     for user, one in before.items():
         if counts.get(user, 0) < one.events:
-            raise SealError(
-                f"{user!r} has {counts.get(user, 0)} events, and {one.events} were sealed",
-                hint="gymops audit ENV; if the database was put back on purpose, begin anew",
-            )
+            raise _refused(f"{user!r} has {counts.get(user, 0)} events, and {one.events} were sealed")
     upto = {user: count for user, count in counts.items() if count > before.get(user, _NEW).events}
     found: dict[str, Grown] = {}
     while upto:
         late = []
-        spans = {user: (before.get(user, _NEW).after, end) for user, end in upto.items()}
+        spans = {user: _span(before.get(user, _NEW), end) for user, end in upto.items()}
         for user, hasher in log.parts(spans):
-            after, end = spans[user]
-            if hasher.events == end - after:
-                found[user] = _grown(before.get(user, _NEW), hasher)
-            else:  # one that commits later than those behind it: the stream is sealed up to there
-                late.append(user)
+            one, span = before.get(user, _NEW), spans[user]
+            if hasher.events < span.upto - span.after:
+                late.append(user)  # one commits later than those behind it: sealed is what comes before it
+            elif hasher.watched is None or hasher.watched.head != one.head:
+                raise _refused(
+                    f"{user!r}: an event from {span.after + 1} to {one.events} is not as it was sealed"
+                )
+            else:
+                found[user] = _grown(one, hasher)
         # Asked when the COPY has ended: its connection answers nothing else before.
-        short = {user: (log.first_gap(user, spans[user][0]) or spans[user][0] + 1) - 1 for user in late}
+        short = {user: (log.first_gap(user, spans[user].after) or spans[user].after + 1) - 1 for user in late}
+        for user, end in short.items():
+            if end < before.get(user, _NEW).events:
+                raise _refused(f"{user!r} has no event {end + 1}, which was sealed")
         upto = {user: end for user, end in short.items() if end > before.get(user, _NEW).events}
     return found
 
 
+def _span(one: Known, end: int) -> Span:
+    return Span(one.after, end, one.closed, one.events - one.after)
+
+
 def _grown(before: Known, hasher: StreamHasher) -> Grown:
-    chunks = hasher.chunks()
-    closed = chunks[: hasher.events // CHUNK]
-    return Grown(before.after + hasher.events, fold(chunks, before.closed), tuple(closed))
+    closed = hasher.chunks()[: hasher.events // CHUNK]
+    return Grown(before.after + hasher.events, hasher.stream().head, tuple(closed))
+
+
+def _refused(why: str) -> SealError:
+    return SealError(why, hint="gymops runbook show restore says what to do; nothing was sealed")
 
 
 def mark(log: PostgresLog, number: int) -> Mark:

@@ -43,7 +43,7 @@ def test_a_user_that_fits_into_no_part_is_refused() -> None:
 
 
 def test_what_goes_in_comes_out() -> None:
-    known = {"zoë": Known(5, HASH)}
+    known = {"zoë": Known(5, HASH, HASH)}
     assert parts.read_known(parts.known(known)) == known
     grown = {"zoë": Grown(2048, HASH, (HASH, HASH))}
     assert parts.read_grown(parts.grown(grown)) == grown

@@ -14,7 +14,7 @@ from gymops.eventlog.proof import Part, Proof, proof
 from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
 from gymops.eventlog.sealing import compose, following, known
 
-_SEALED = 2
+_SEALED = 3
 """Hashes that a sealed user costs on the way in."""
 _CODES: Mapping[str, type[GymopsError]] = {"seal": SealError, "source": SourceError, "unverified": Unverified}
 

@@ -159,6 +159,49 @@ def test_fewer_events_than_were_sealed_are_an_error(backed: Backed, there: int) 
     assert told.value.hint
 
 
+@pytest.mark.parametrize("events", [5, CHUNK, CHUNK + 5], ids=["first", "closed", "second"])
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (
+            "UPDATE events SET event_type = 'Other' WHERE user_id = 'a' AND position = %s",
+            "not as it was sealed",
+        ),
+        (
+            "DELETE FROM events WHERE user_id = 'a' AND position = %s",
+            "no event 2, which|not as it was sealed",
+        ),
+    ],
+    ids=["changed", "deleted"],
+)
+def test_the_next_seal_makes_no_truth_of_what_was_damaged(
+    backed: Backed, events: int, damage: str, told: str
+) -> None:
+    """In a closed chunk it is the proof that finds it; in the open one the next seal must."""
+    backed.append("a", events)
+    together = Sealed()
+    with closing(PostgresLog(backed.url)) as log:
+        first = take(log, together, "local")
+        assert first
+        together.add(first)
+        backed.sql("ALTER TABLE events DISABLE TRIGGER events_append_only")
+        try:
+            backed.sql(damage, events // CHUNK * CHUNK + 2 if events % CHUNK else 2)
+        finally:
+            backed.sql("ALTER TABLE events ENABLE ALWAYS TRIGGER events_append_only")
+        backed.append("a", 1)
+        if events % CHUNK:
+            with pytest.raises(
+                SealError, match=told.replace("event 2", f"event {events // CHUNK * CHUNK + 2}")
+            ):
+                take(log, together, "local")
+        else:
+            second = take(log, together, "local")
+            assert second
+            together.add(second)
+            assert not prove(log, together).passed
+
+
 def test_a_seal_that_another_records_first_is_taken_again(backed: Backed) -> None:
     seals = backed.vault.seals
     backed.append("a", 3)
