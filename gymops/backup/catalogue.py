@@ -41,7 +41,8 @@ class Catalogue:
         Raises:
             Forged: a record is damaged, or signed by another.
         """
-        return _read_all(self._objects.keys(self._key("")[: -len(".json")]), self._load)
+        found = _read_all(self._objects.keys(self._key("")[: -len(".json")]), self._load)
+        return sorted(found, key=lambda one: (one.began, one.id))  # an id tells the second only
 
     def get(self, point: str) -> RecoveryPoint:
         """The one of this id.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -47,10 +48,15 @@ class Ledger:
     """The latest restorable time."""
 
 
+_TURNS: dict[Path, threading.Lock] = {}
+"""One thread at a time changes what is known of an instance: the schedule and any request may."""
+
+
 class AutomatedBackups:
     """The automated backups of one instance, which can outlive it."""
 
     def __init__(self, folder: Path) -> None:
+        self._turn = _TURNS.setdefault(folder, threading.Lock())
         self.folder = folder
         self.wal = folder / "wal"
         self._file = folder / "ledger.json"
@@ -78,9 +84,10 @@ class AutomatedBackups:
         with postgres.connect(database) as connection:
             row = connection.execute("select clock_timestamp()").fetchone()
         since = row[0] if row else now
-        ledger = self.read()
-        ledger.bases.append(Base(name, since.isoformat()))
-        self._write(ledger)
+        with self._turn:
+            ledger = self.read()
+            ledger.bases.append(Base(name, since.isoformat()))
+            self._write(ledger)
 
     def mark(self, database: Database, clock: Clock) -> datetime:
         """Close off the archive; returns the latest restorable time.
@@ -88,6 +95,10 @@ class AutomatedBackups:
         Raises:
             ServerError: the segment was not archived in time.
         """
+        with self._turn:
+            return self._mark(database, clock)
+
+    def _mark(self, database: Database, clock: Clock) -> datetime:
         ledger = self.read()
         with postgres.connect(database) as connection:
             row = connection.execute("select pg_current_wal_insert_lsn()::text, clock_timestamp()").fetchone()
@@ -138,13 +149,16 @@ class AutomatedBackups:
 
     def forget(self, before: datetime) -> None:
         """Drop base backups that the retention no longer covers, but never the last one before it."""
-        ledger = self.read()
-        old = sorted((base for base in ledger.bases if parse(base.since) < before), key=lambda one: one.since)
-        for base in old[:-1]:
-            shutil.rmtree(self.folder / "base" / base.name, ignore_errors=True)
-            ledger.bases.remove(base)
-        if old[:-1]:
-            self._write(ledger)
+        with self._turn:
+            ledger = self.read()
+            old = sorted(
+                (base for base in ledger.bases if parse(base.since) < before), key=lambda one: one.since
+            )
+            for base in old[:-1]:
+                shutil.rmtree(self.folder / "base" / base.name, ignore_errors=True)
+                ledger.bases.remove(base)
+            if old[:-1]:
+                self._write(ledger)
 
     def drop(self) -> None:
         """Delete all of it."""
