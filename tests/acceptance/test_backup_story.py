@@ -184,7 +184,7 @@ def it_shows_what_it_showed(story: Story, damaged: Damage) -> None:
     found = set(stored(story))
     assert damaged.events <= found <= damaged.later
     current = somebody.get("/api/projections/current_workout").body
-    begun = (current.get("data") or {}).get("workout_id") if isinstance(current, dict) else None
+    begun = (current.get("data") or {}).get("id") if isinstance(current, dict) else None
     if begun:  # by who used it, the second before
         ended = {"event_type": "WorkoutDiscarded", "payload": {"workout_id": begun}}
         assert somebody.post("/api/events", ended).status == 201
