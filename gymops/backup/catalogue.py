@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,11 +13,13 @@ from gymops.backup import envelope, recovery_point, summary
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import NoPoint, RecoveryPoint
 from gymops.errors import Exists, GymopsError
-from gymops.eventlog.seal import Seal, Sealed, SealError, lineage
+from gymops.eventlog.seal import GoesOn, Seal, Sealed, SealError, lineage
 from gymops.eventlog.seal import load as load_seal
 from gymops.store.objects import Objects, named
 
 _READERS = 8
+_OFTEN = 10
+"""So often a seal is begun anew because another was faster."""
 _NEWER = "pip install --upgrade gymops"
 _PUT = "put it back from where the backups are copied to"
 T = TypeVar("T")
@@ -87,7 +90,7 @@ class Seals:
         self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (), every: int = 1000
     ) -> None:
         self._objects = objects
-        self._environment = named(environment)
+        self.environment = named(environment)
         self._keys = keys
         self._trusted = {keys.public, *trusted}
         self._every = every
@@ -99,6 +102,33 @@ class Seals:
             Exists: another was faster; read again, and seal what came since.
         """
         self._objects.create(self._key(seal.number), envelope.close(seal.dump(), self._keys))
+
+    def go_on(self, proved: int, restore: str, make: Callable[[Sealed, int], Seal]) -> Seal:
+        """Record the seal with which a restored database goes on from the one that was proved of it; of each
+        restore there is one, also where who recorded it was killed.
+
+        ``make`` seals what is there now, given what was proved and the number of the seal.
+
+        Raises:
+            Exists: others seal all the time.
+            Forged, SealError: as ``read``; or there is none of that number.
+        """
+        for attempt in range(_OFTEN):
+            row, before = self.read(), self.sealed(proved)
+            if before.last is None:
+                raise _gone(self.environment, proved)
+            if there := next((one for one in row if one.goes_on and one.goes_on.restore == restore), None):
+                return there
+            number, goes_on = row[-1].number + 1, GoesOn(proved, before.last.digest, restore)
+            seal = replace(make(before, number), number=number, previous=row[-1].digest, goes_on=goes_on)
+            try:
+                self.add(seal)
+            except Exists:
+                if attempt == _OFTEN - 1:
+                    raise
+            else:
+                return seal
+        raise AssertionError  # the last attempt returned or raised
 
     def read(self) -> Sequence[Seal]:
         """All of them, in order, each following on the one before; where older ones went, those that follow
@@ -113,7 +143,7 @@ class Seals:
         row = self._row(numbers[first:])
         before = row[0].number - 1 if row else 0
         if before and _digest(self._summary(before)) != row[0].previous:
-            raise _gone(self._environment, before)
+            raise _gone(self.environment, before)
         return row
 
     def sealed(self, upto: int | None = None) -> Sealed:
@@ -125,12 +155,12 @@ class Seals:
         begin = max((n for n in self._numbers("summaries") if upto is None or n <= upto), default=0)
         row = self._row(self._since(begin, upto))
         if not begin and not row and self._numbers("seals"):
-            raise _gone(self._environment, upto or 1)
+            raise _gone(self.environment, upto or 1)
         if upto is not None and begin + len(row) != upto:
-            raise _gone(self._environment, upto)
+            raise _gone(self.environment, upto)
         together = self._summary(begin) if begin else Sealed()
         if row and (row[0].number, row[0].previous) != (begin + 1, _digest(together)):
-            raise _gone(self._environment, begin + 1)
+            raise _gone(self.environment, begin + 1)
         path = lineage(row)
         if path and (goes_on := path[0].goes_on) and goes_on.number < begin:
             together = self.sealed(goes_on.number)  # a history that was given up is in the summary
@@ -161,7 +191,7 @@ class Seals:
         begin = keep[-1]
         behind = [n for n in numbers if n > begin]
         if behind != list(range(begin + 1, begin + 1 + len(behind))):
-            raise _gone(self._environment, min(set(range(begin + 1, behind[-1])) - set(behind)))
+            raise _gone(self.environment, min(set(range(begin + 1, behind[-1])) - set(behind)))
         tail = self._row(behind)
         wanted = {*named, *(seal.goes_on.number for seal in tail if seal.goes_on)}
         needed = {
@@ -196,27 +226,27 @@ class Seals:
         return found
 
     def _numbers(self, kind: str, prefix: str = "") -> list[int]:
-        keys = self._objects.keys(f"{kind}/{self._environment}/{prefix}")
+        keys = self._objects.keys(f"{kind}/{self.environment}/{prefix}")
         return sorted(int(key.rpartition("/")[2].removesuffix(".json")) for key in keys)
 
     def _summary(self, number: int) -> Sealed:
         key = self._key(number, "summaries")
         if self._objects.get(key) is None:
-            raise _gone(self._environment, number)
+            raise _gone(self.environment, number)
         together = summary.load(_opened(self._objects, key, self._trusted), key)
         last = together.last
-        if last is None or last.number != number or last.environment != self._environment:
+        if last is None or last.number != number or last.environment != self.environment:
             raise envelope.Forged(f"{key} is of another seal", hint=_PUT)
         return together
 
     def _load(self, key: str) -> Seal:
         seal = load_seal(_opened(self._objects, key, self._trusted), key)
-        if self._key(seal.number) != key or seal.environment != self._environment:
+        if self._key(seal.number) != key or seal.environment != self.environment:
             raise envelope.Forged(f"{key} is seal {seal.number} of {seal.environment}", hint=_PUT)
         return seal
 
     def _key(self, number: int, kind: str = "seals") -> str:
-        return f"{kind}/{self._environment}/{number:08d}.json"
+        return f"{kind}/{self.environment}/{number:08d}.json"
 
 
 def _digest(together: Sealed) -> str:

@@ -19,10 +19,10 @@ from pathlib import Path
 from gymops.backup import lsn, work
 from gymops.clock import Clock, ticks
 from gymops.errors import GymopsError, ServerError
-from gymops.pg import cluster, process
+from gymops.pg import cluster, embedded, process
 from gymops.pg.connection import connect_plain, translated
 from gymops.pg.embedded import Server
-from gymops.pg.server import PORT, SOCKET, open_log, read_log
+from gymops.pg.server import SOCKET, read_log
 
 WAL = "wal"
 """The folder of decrypted WAL, beside the data directory."""
@@ -175,20 +175,7 @@ def _launch(server: Server, clock: Clock, settings: Mapping[str, str], *, tied: 
         _hand_over(server.folder / WAL, identity)
         cluster.private_folder(server.socket_dir, identity)
         cluster.clear_stale(server.data, server.socket_dir, SOCKET)
-        given = {
-            **settings, "unix_socket_directories": str(server.socket_dir), "port": str(PORT),
-            "listen_addresses": "",
-        }  # fmt: skip
-        options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
-        log = open_log(server)
-        try:
-            said = os.fstat(log).st_size
-            lives = process.spawn(
-                identity, server.folder, server.binaries / "postgres", "-D", str(server.data), *options,
-                log=log, keep=alive, tied=tied,
-            )  # fmt: skip
-        finally:
-            os.close(log)
+        lives, said = embedded.spawn(server, identity, alive, settings, tied=tied)
         for _ in ticks(clock, timeout=_LONGEST, interval=process.POLL):
             if not lives():
                 raise _failed(server, said)

@@ -11,8 +11,8 @@ import ctypes
 import os
 import sys
 from contextlib import closing
-from dataclasses import replace
 from errno import EINVAL, ENOSYS, ENOTSUP, EXDEV
+from functools import partial
 from pathlib import Path
 
 from gymops.backup import isolated
@@ -21,11 +21,11 @@ from gymops.backup.port import Tell, untold
 from gymops.backup.recovery_point import SealedAt
 from gymops.backup.restore import has_events, hold
 from gymops.clock import Clock
-from gymops.errors import Exists, GateRefused, GymopsError
+from gymops.errors import GateRefused, GymopsError
 from gymops.eventlog import sealing
 from gymops.eventlog.digest import Rejected
 from gymops.eventlog.postgres import PostgresLog, snapshot
-from gymops.eventlog.seal import GoesOn, Grown, Seal, Sealed
+from gymops.eventlog.seal import Grown, Seal, Sealed
 from gymops.pg import embedded
 from gymops.pg.connection import connect_plain
 from gymops.pg.embedded import Server
@@ -33,8 +33,6 @@ from gymops.pg.embedded import Server
 _AT_FDCWD = -100
 _SWAP = 2
 """RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS."""
-_OFTEN = 10
-"""So often a seal is begun anew because another was faster."""
 
 
 class SwitchedBack(GymopsError):
@@ -88,7 +86,7 @@ def switch(
         exchange(server.data, restored.data)
         tell("switch", "start and prove what was restored, in its place")
         embedded.start(server, clock=clock)
-        return _goes_on(server, seal, seals, restore)
+        return seals.go_on(seal.number, restore, partial(_sealed_in_place, server, seals.environment))
     except BaseException as error:
         _undo(server, restored, clock, error, was, ran=ran)
         if not isinstance(error, GymopsError):
@@ -118,31 +116,16 @@ def exchange(one: Path, other: Path) -> None:
         raise GymopsError(f"{one} and {other} cannot change places: {what}", hint="leave --to out")
 
 
-def _goes_on(server: Server, proved: SealedAt, seals: Seals, restore: str) -> Seal:
-    """Prove it in its place, and seal what is there now as what the proved one goes on with."""
-    for attempt in range(_OFTEN):
-        row = seals.read()
-        before = seals.sealed(proved.number)
-        proof = hold(server.url(), before)
-        if not proof.passed:
-            why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
-            raise GymopsError(f"in its place it is not what was sealed: {why}")
-        grown, rejected = _grown(server.url(), before)
-        with closing(connect_plain(server.url())) as connection:
-            mark = sealing.emit(connection, "gymops.seal", str(row[-1].number + 1))
-        seal = replace(
-            sealing.compose(before, row[-1].environment, grown, rejected, mark),
-            number=row[-1].number + 1, previous=row[-1].digest,
-            goes_on=GoesOn(proved.number, proved.digest, restore),
-        )  # fmt: skip
-        try:
-            seals.add(seal)
-        except Exists:
-            if attempt == _OFTEN - 1:
-                raise
-            continue
-        return seal
-    raise AssertionError  # the last attempt returned or raised
+def _sealed_in_place(server: Server, environment: str, before: Sealed, number: int) -> Seal:
+    """Prove it in its place, and seal what is there now."""
+    proof = hold(server.url(), before)
+    if not proof.passed:
+        why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
+        raise GymopsError(f"in its place it is not what was sealed: {why}")
+    grown, rejected = _grown(server.url(), before)
+    with closing(connect_plain(server.url())) as connection:
+        mark = sealing.emit(connection, "gymops.seal", str(number))
+    return sealing.compose(before, environment, grown, rejected, mark)
 
 
 def _grown(url: str, before: Sealed) -> tuple[dict[str, Grown], Rejected]:

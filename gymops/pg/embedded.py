@@ -189,6 +189,18 @@ def _launch(
     cluster.private_folder(server.socket_dir, identity)
     cluster.clear_stale(server.data, server.socket_dir, SOCKET)
     cluster.configure(server.data, identity)
+    lives, said = spawn(server, identity, alive, settings, tied=tied)
+    _await(server, lives, clock, timeout, said)
+    provide(server)
+
+
+def spawn(
+    server: Server, identity: process.Identity, alive: int, settings: Mapping[str, str], *, tied: bool
+) -> tuple[Callable[[], bool], int]:
+    """Start the server's process; whether it lives, and how many bytes its log had before.
+
+    ``alive`` is the lock that its processes hold. ``tied`` ends it when the calling thread ends.
+    """
     # On the command line, because nothing in a file may move the server to another place.
     given = {"unix_socket_directories": str(server.socket_dir), "listen_addresses": "", "port": str(PORT)}
     options = [part for name, value in {**settings, **given}.items() for part in ("-c", f"{name}={value}")]
@@ -201,8 +213,7 @@ def _launch(
         )  # fmt: skip
     finally:
         os.close(log)
-    _await(server, lives, clock, timeout, said)
-    provide(server)
+    return lives, said
 
 
 def _await(server: Server, lives: Callable[[], bool], clock: Clock, timeout: float, said: int = 0) -> None:

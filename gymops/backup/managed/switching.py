@@ -8,7 +8,7 @@ wherever it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gymops.aws.databases import Databases
@@ -20,11 +20,9 @@ from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.waiting import Endless, Gone
 from gymops.backup.port import RestorePlan, Tell, untold
 from gymops.clock import ticks
-from gymops.errors import Exists, GateRefused, GymopsError
-from gymops.eventlog.seal import GoesOn, Seal
+from gymops.errors import GateRefused, GymopsError
+from gymops.eventlog.seal import Seal, Sealed
 
-_OFTEN = 10
-"""So often a seal is begun anew because another was faster."""
 _TIMEOUT = 3600.0
 """Seconds: AWS takes about ten minutes to make a new name known."""
 
@@ -80,7 +78,7 @@ class Switching:
         Raises:
             GymopsError: it is not what was proved.
         """
-        seal = self._seal()
+        seal = self.backups.seals.go_on(self.change.seal, self.change.restore, self._seal)
         there = self._databases.of(self.change.new)
         if there is not None:  # it is the environment's now, and no restore deletes it any more
             marks = [name for name in restoring.TAGS if name in there.tags]
@@ -91,41 +89,24 @@ class Switching:
             "seal": seal.number, "events": seal.events, "digest": seal.head,
         }  # fmt: skip
 
-    def _seal(self) -> Seal:
+    def _seal(self, before: Sealed, _: int) -> Seal:
+        """Prove it in its place, and seal what is there now."""
         backups, change = self.backups, self.change
-        seals = backups.seals
-        for attempt in range(_OFTEN):
-            row = seals.read()
-            for one in row:
-                if one.goes_on and one.goes_on.restore == change.restore:
-                    return one  # by whoever was killed before it could tell
-            before = seals.sealed(change.seal)
-            there, places = self._databases.of(change.new), backups.places
-            if there is None or places is None or not places.function or before.last is None:
-                raise Gone(f"{change.name} is not there", hint=f"gymops status {backups.environment}")
-            inside = Inside(backups.aws.functions, places.function)
-            at: dict[str, Any] = {"host": there.host, "port": there.port}
-            if there.secret:
-                at["secret"] = there.secret
-            proof = inside.prove(before, at, self.tell)
-            if not proof.passed:
-                why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
-                raise GymopsError(f"in its place it is not what was sealed: {why}")
-            found = inside.seal(before, backups.environment, self.tell, always=True)
-            if found is None:
-                raise AssertionError("what is always sealed was not")
-            seal = replace(
-                found, number=row[-1].number + 1, previous=row[-1].digest,
-                goes_on=GoesOn(before.last.number, before.last.digest, change.restore),
-            )  # fmt: skip
-            try:
-                seals.add(seal)
-            except Exists:
-                if attempt == _OFTEN - 1:
-                    raise
-                continue
-            return seal
-        raise AssertionError  # the last attempt returned or raised
+        there, places = self._databases.of(change.new), backups.places
+        if there is None or places is None or not places.function:
+            raise Gone(f"{change.name} is not there", hint=f"gymops status {backups.environment}")
+        inside = Inside(backups.aws.functions, places.function)
+        at: dict[str, Any] = {"host": there.host, "port": there.port}
+        if there.secret:
+            at["secret"] = there.secret
+        proof = inside.prove(before, at, self.tell)
+        if not proof.passed:
+            why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
+            raise GymopsError(f"in its place it is not what was sealed: {why}")
+        found = inside.seal(before, backups.environment, self.tell, always=True)
+        if found is None:
+            raise AssertionError("what is always sealed was not")
+        return found
 
     def _aim(self, fronts: Sequence[str]) -> None:
         for proxy in fronts:
