@@ -117,7 +117,7 @@ def shop(emulator_installed: None) -> Iterator[Shop]:
         found = Shop(Path(folder))
         try:
             found.run("local up --port 0")
-            found.run("deploy staging --yes")
+            found.run("deploy staging --yes")  # there is something to kill a release of
             yield found
         finally:
             found.run("local down")
@@ -125,6 +125,8 @@ def shop(emulator_installed: None) -> Iterator[Shop]:
 
 @pytest.mark.long
 def test_it_is_released_taken_back_and_promoted(shop: Shop) -> None:
+    shop.says("first")
+    shop.run("deploy staging --yes")
     assert shop.heard("staging", STAGING) == {"shop": "staging", "says": "first"}
     shop.says("second")
     shop.run("deploy staging --dry-run", 3)

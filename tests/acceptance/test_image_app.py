@@ -183,19 +183,20 @@ def running(shop: ImageShop, environment: str) -> Any:
 
 @pytest.mark.long
 def test_it_is_released_promoted_and_taken_back(shop: ImageShop) -> None:
+    shop.says("first")
     shop.run("deploy staging --yes")
     first = running(shop, "staging")["artefact"]
     assert first["kind"] == "image"
     assert first["uri"] == f"{STAGING}.dkr.ecr.eu-central-1.amazonaws.com/shop@{first['digest']}"
     assert shop.heard("staging", STAGING) == {"shop": "staging", "says": "first"}
     keep = f"keep-sha256-{first['digest'][7:19]}"
-    assert shop.images(STAGING) == {first["digest"]: [keep, "staging"]}
+    assert shop.images(STAGING)[first["digest"]] == [keep, "staging"]
     _, said = shop.run("deploy staging --yes")
     assert "MB to" not in said  # nothing is sent again
     shop.run("promote staging prod --yes")
     there = running(shop, "prod")["artefact"]
     assert there == {**first, "uri": first["uri"].replace(STAGING, PROD)}
-    assert shop.images(PROD) == {first["digest"]: [keep, "prod"]}
+    assert shop.images(PROD)[first["digest"]] == [keep, "prod"]
     assert shop.heard("prod", PROD) == {"shop": "prod", "says": "first"}
     ours, theirs = (
         shop.client("ecr", account).batch_get_image(
@@ -247,6 +248,7 @@ def test_killed_between_layers_and_manifest_it_sends_only_the_manifest_again(sho
 def test_a_policy_that_lets_releases_go_and_a_tag_are_refused(shop: ImageShop) -> None:
     selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}
     rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+    shop.run("deploy staging --yes")
     ecr = shop.client("ecr", STAGING)
     kept = ecr.get_lifecycle_policy(repositoryName="shop")["lifecyclePolicyText"]
     ecr.put_lifecycle_policy(repositoryName="shop", lifecyclePolicyText=json.dumps({"rules": [rule]}))

@@ -77,6 +77,7 @@ class Saver:
                 nonlocal lost
                 if message["type"] == "http.response.start" and request.changes():
                     self._changed = time.monotonic()
+                    await asyncio.sleep(0)  # a deletion says that it is in progress once its task has begun
                     await asyncio.to_thread(self.save)
                     if lost := self._store.full():
                         await refuse(send, request.json())
