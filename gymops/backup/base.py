@@ -10,28 +10,26 @@ import os
 import re
 import sys
 import tarfile
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from uuid import uuid4
 
 from gymops.backup import stream
+from gymops.backup.handover import BLOCK, Handover
 from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import StoredFile
 from gymops.backup.stream import Damaged, Written
 from gymops.eventlog.log import Progress, silent
 from gymops.pg.connection import Connection, translated
-from gymops.pg.programs import ProgramError, reading, widen
+from gymops.pg.programs import ProgramError, reading
 from gymops.store.blobs import Blobs
 
 NAME = "base.tar.zst.age"
 """Of the file in a recovery point's folder."""
-
-_BLOCK = 1 << 16
-"""Larger ones take fresh pages from the system each time, smaller ones more calls."""
 
 _START = re.compile(r"log start point: ([0-9A-F]+/[0-9A-F]+) on timeline (\d+)")
 _END = re.compile(r"log end point: ([0-9A-F]+/[0-9A-F]+)")
@@ -116,34 +114,30 @@ def _write_back(path: Path) -> None:
 
 
 @contextmanager
-def _untarring(folder: Path, name: str) -> Iterator[BinaryIO]:
+def _untarring(folder: Path, name: str) -> Iterator[Handover]:
     """A tar that is written here is unpacked by a thread beside."""
-    end, begin = os.pipe()
-    widen(begin)
-    failed: list[Exception] = []
+    handed = Handover()
 
     def unpacking() -> None:
-        with os.fdopen(end, "rb") as source:
-            try:
-                with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as tar:
-                    tar.copybufsize = _BLOCK  # type: ignore[attr-defined]
-                    for one in tar:
-                        # "data": neither owners nor places outside are taken from it.
-                        tar.extract(one, folder, filter="data")
-                        _write_back(folder / one.name)
-            except (OSError, tarfile.TarError) as error:
-                failed.append(error)
-            while source.read(_BLOCK):  # what is behind the end, or comes after a failure
-                pass
+        try:
+            with tarfile.open(fileobj=cast(BinaryIO, handed), mode="r:") as tar:
+                tar.copybufsize = BLOCK  # type: ignore[attr-defined]
+                for one in tar:
+                    # "data": neither owners nor places outside are taken from it.
+                    tar.extract(one, folder, filter="data")
+                    _write_back(folder / one.name)
+        finally:
+            handed.drain()  # what is behind the end, or comes after a failure
 
-    thread = threading.Thread(target=unpacking, name="unpack")
-    thread.start()
+    with ThreadPoolExecutor(1, thread_name_prefix="unpack") as beside:
+        unpacked = beside.submit(unpacking)
+        try:
+            yield handed
+        finally:
+            handed.close()
     try:
-        with os.fdopen(begin, "wb") as sink:
-            yield sink
-    finally:
-        thread.join()
-    for error in failed:
-        if isinstance(error, OSError) and not isinstance(error, tarfile.TarError):
-            raise stream.no_room(error, folder) from None
-        raise Damaged(f"{name} is no whole tar: {error}", hint="gymops backups lists others")
+        unpacked.result()
+    except tarfile.TarError as error:
+        raise Damaged(f"{name} is no whole tar: {error}", hint="gymops backups lists others") from None
+    except OSError as error:
+        raise stream.no_room(error, folder) from None

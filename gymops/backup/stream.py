@@ -56,12 +56,10 @@ class Written:
 
 
 class _Out:
-    """Passes on what is written, counted and hashed."""
+    """Passes on what is written."""
 
     def __init__(self, to: Writer) -> None:
         self._to = to
-        self._hash = hashlib.sha256()
-        self.bytes = 0
         self.failed: Exception | None = None
         """What ended the writing: on its way through age it would become another error."""
 
@@ -71,12 +69,25 @@ class _Out:
         except Exception as error:
             self.failed = error
             raise
-        self._hash.update(data)
-        self.bytes += len(data)
         return len(data)
 
     def flush(self) -> None:
         """Nothing is held here."""
+
+
+class _Stored(_Out):
+    """The same, counted and hashed."""
+
+    def __init__(self, to: Writer) -> None:
+        super().__init__(to)
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: bytes) -> int:
+        written = super().write(data)
+        self._hash.update(data)
+        self.bytes += written
+        return written
 
     def digest(self) -> str:
         return self._hash.hexdigest()
@@ -102,7 +113,7 @@ class _In:
 
 def store(source: Reader, target: Writer, keys: Keys) -> Written:
     """Compress, encrypt and hash in one pass; nothing is held but a few blocks."""
-    plain, stored = _In(source), _Out(target)
+    plain, stored = _In(source), _Stored(target)
     compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=_THREADS)
     compressed = compressor.stream_reader(cast(BinaryIO, plain), read_size=_BLOCK)
     try:
