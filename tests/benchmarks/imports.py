@@ -7,12 +7,10 @@ so that starting Python does not count. A benchmark reports: it exits 0 whether 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from tests.benchmarks import ratios
 
@@ -40,12 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=15, help="fresh processes for each; medians are reported")
     runs = parser.parse_args(arguments).runs
     load = ratios.load()
-    for statement in _CANDIDATES.values():
-        seconds(statement)  # its files are in the cache from now on
-    measured: dict[str, list[float]] = {name: [] for name in _CANDIDATES}
-    for _ in range(runs):
-        for name, statement in _CANDIDATES.items():
-            measured[name].append(seconds(statement))
+    measured = ratios.in_turns(_CANDIDATES, seconds, runs)
     print(report(measured, load))
     return 0
 
@@ -53,11 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def seconds(statement: str) -> float:
     """What a statement takes in a process of its own."""
     timed = f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("GYMOPS_", "AWS_"))}
     done = subprocess.run(
         [sys.executable, "-c", timed],
         cwd=_ROOT,
-        env={**environ, **_SETTINGS},
+        env={**ratios.clean_environ(), **_SETTINGS},
         check=True,
         capture_output=True,
         text=True,
@@ -67,9 +59,7 @@ def seconds(statement: str) -> float:
 
 def report(measured: dict[str, list[float]], load: float) -> str:
     """The figures as Markdown, and whether the goal was met."""
-    ratio = median(measured[HANDLER]) / median(measured[LIBRARIES])
-    lines = [*ratios.table("import", measured, LIBRARIES), "", ratios.goal(ratio, MOST_RATIO, LIBRARIES)]
-    return "\n".join([*lines, "", ratios.told(load)])
+    return ratios.report("import", measured, LIBRARIES, HANDLER, MOST_RATIO, load)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ exit. A benchmark reports: it exits 0 whether the goal is met or not.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from tests.benchmarks import ratios
 
@@ -35,29 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=40, help="fresh processes for each; medians are reported")
     runs = parser.parse_args(arguments).runs
     load = ratios.load()
-    for command in _CANDIDATES.values():
-        seconds(command)  # its files are in the cache from now on
-    measured: dict[str, list[float]] = {name: [] for name in _CANDIDATES}
-    for _ in range(runs):
-        for name, command in _CANDIDATES.items():
-            measured[name].append(seconds(command))
+    measured = ratios.in_turns(_CANDIDATES, seconds, runs)
     print(report(measured, load))
     return 0
 
 
 def seconds(command: Sequence[str]) -> float:
     """What a command takes, from its start to its exit."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("GYMOPS_", "AWS_"))}
     began = time.perf_counter()
-    subprocess.run(command, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        command, env=ratios.clean_environ(), check=True, capture_output=True, stdin=subprocess.DEVNULL
+    )
     return time.perf_counter() - began
 
 
 def report(measured: dict[str, list[float]], load: float) -> str:
     """The figures as Markdown, and whether the goal was met."""
-    ratio = median(measured[GYMOPS]) / median(measured[CLICK])
-    lines = [*ratios.table("command", measured, CLICK), "", ratios.goal(ratio, MOST_RATIO, CLICK)]
-    return "\n".join([*lines, "", ratios.told(load)])
+    return ratios.report("command", measured, CLICK, GYMOPS, MOST_RATIO, load)
 
 
 if __name__ == "__main__":
