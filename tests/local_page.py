@@ -6,11 +6,10 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from gymops.deploy.template import architecture, compose
+from gymops.deploy.template import architecture, compose, names
 from gymops.local.coverage import PARTS, Kind, resource_type
 
 PAGE = Path(__file__).parents[1] / "docs" / "local-aws.md"
-ARCHITECTURE = "titan-trakr"
 
 
 def parts() -> str:
@@ -21,22 +20,23 @@ def parts() -> str:
 
 
 def types() -> str:
-    """Every resource type of the architecture, with the stacks that have it and how far it is there."""
-    stacks: dict[str, list[str]] = defaultdict(list)
-    for stack in architecture(ARCHITECTURE).stacks:
-        for kind in sorted({resource.kind for resource in compose(stack.template).resources()}):
-            stacks[kind].append(stack.name)
-    found = [resource_type(name) for name in sorted(stacks)]
+    """Every resource type of the architectures, with those that have it and how far it is there."""
+    users: dict[str, list[str]] = defaultdict(list)
+    for name in names():
+        templates = [compose(stack.template) for stack in architecture(name).stacks]
+        for kind in sorted({resource.kind for one in templates for resource in one.resources()}):
+            users[kind].append(name)
+    found = [resource_type(name) for name in sorted(users)]
     real, ours = sum(one.kind is Kind.REAL for one in found), sum(one.ours for one in found)
     counts = f"{len(found)} types: {real} real, {len(found) - real} emulated; {ours} registered by gymops."
     rows = [
         counts,
         "",
-        "| resource type | stacks | | registered by gymops |",
+        "| resource type | architectures | | registered by gymops |",
         "|---|---|---|---|",
     ]
     rows += [
-        f"| `{one.name}` | {', '.join(stacks[one.name])} | {one.kind.value} | {'yes' if one.ours else ''} |"
+        f"| `{one.name}` | {', '.join(users[one.name])} | {one.kind.value} | {'yes' if one.ours else ''} |"
         for one in found
     ]
     return "\n".join(rows)

@@ -11,16 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stacks.environment import Environment, titan
+from tests.integration.stacks.environment import Environment, shipped
+from tests.integration.stacks.updates import LIVES
 from tests.local_aws import Aws
-
-OPERATOR = {
-    "AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "SlackWorkspaceId": "T0123ABCD",
-    "SlackChannelId": "C0123ABCD", "OperationsHandler": "gymops.app.operations.handler",
-}  # fmt: skip
-"""What an operator adds, so that whatever can be switched on is there in one environment or the other."""
-
-EXTRAS = {"staging": {}, "prod": {"Nat": "true"}}
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +29,14 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make(aws: Aws, artefact: Path) -> Callable[[str], Environment]:
+def make(aws: Aws, request: pytest.FixtureRequest) -> Callable[..., Environment]:
     """All stacks of an environment, in an account where nothing else is."""
 
-    def make(name: str) -> Environment:
-        account = f"{random.randrange(10**11, 10**12)}"
-        given = {**titan().environments[name], **OPERATOR, **EXTRAS[name]}
-        environment = Environment(aws, name, account, artefact, given)
+    def make(name: str, of: str = "titan-trakr") -> Environment:
+        life = LIVES[of]
+        artefact = request.getfixturevalue("artefact") if life.zipped else None
+        given = {**shipped(of).environments[name], **life.environments[name]}
+        environment = Environment(aws, name, f"{random.randrange(10**11, 10**12)}", artefact, given, of)
         environment.create()
         return environment
 

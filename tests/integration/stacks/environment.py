@@ -1,4 +1,4 @@
-"""titan-trakr's stacks in one environment, made by plain CloudFormation calls as a user would make them."""
+"""An architecture's stacks in one environment, made by CloudFormation calls as a user would make them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,17 @@ class Held:
 class Environment:
     """One environment in an account."""
 
-    def __init__(self, aws: Aws, name: str, account: str, artefact: Path, given: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        account: str,
+        artefact: Path | None,
+        given: Mapping[str, str],
+        of: str = "titan-trakr",
+    ) -> None:
         self.aws = aws
+        self.of = shipped(of)
         self.name = name
         self.account = account
         self.outputs: dict[str, dict[str, str]] = {}
@@ -46,19 +55,19 @@ class Environment:
         self._physical: dict[tuple[str, str], str] = {}
 
     def client(self, service: str, region: str | None = None) -> Any:
-        return self.aws.client(service, self.account, region or titan().region)
+        return self.aws.client(service, self.account, region or self.of.region)
 
     @property
     def stacks(self) -> list[Stack]:
-        return [one for one in titan().stacks if one.wanted(self._given)]
+        return [one for one in self.of.stacks if one.wanted(self._given)]
 
     def create(self) -> None:
         """All stacks, in their order; the artefact goes where the second of them says."""
         for stack in self.stacks:
-            self.send(stack, "create", composed(stack.name))
+            self.send(stack, "create", composed(self.of.name, stack.name))
             self.rest(stack, "CREATE_COMPLETE")
-            if stack.name == "base":
-                self._given |= self._upload()
+            if stack.name == "base" and self._artefact:
+                self._given |= self._upload(self._artefact)
         self._physical = {(one.stack, one.name): one.physical for one in self.held()}
 
     def physical(self, stack: str, name: str) -> str:
@@ -103,7 +112,7 @@ class Environment:
         found = []
         for stack in self.stacks:
             client = self.client("cloudformation", stack.region)
-            body = composed(stack.name).body["Resources"]
+            body = composed(self.of.name, stack.name).body["Resources"]
             pages = client.get_paginator("list_stack_resources").paginate(StackName=self.stack_name(stack))
             found += [
                 Held(
@@ -117,7 +126,8 @@ class Environment:
         return found
 
     def stack_name(self, stack: Stack) -> str:
-        return f"titan-{stack.name}" if stack.scope == "account" else f"{self.name}-titan-{stack.name}"
+        own = f"{self.of.name}-{stack.name}"
+        return own if stack.scope == "account" else f"{self.name}-{own}"
 
     def parameters(
         self, stack: Stack, template: Template, changed: Mapping[str, str] | None = None
@@ -134,14 +144,14 @@ class Environment:
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=template.text.encode())
         return {"TemplateURL": f"{self.aws.settings.url}/{bucket}/{key}"}
 
-    def _upload(self) -> dict[str, str]:
+    def _upload(self, artefact: Path) -> dict[str, str]:
         """The artefact under keys that hold its digest."""
-        built = json.loads((self._artefact / "artefact.json").read_text(encoding="utf-8"))
+        built = json.loads((artefact / "artefact.json").read_text(encoding="utf-8"))
         bucket = self.outputs["base"]["ReleaseBucketName"]
         keys = {}
         for blob in built["blobs"]:
             keys[blob["name"]] = f"artefacts/{blob['digest'].removeprefix('sha256:')}/{blob['name']}"
-            content = (self._artefact / blob["name"]).read_bytes()
+            content = (artefact / blob["name"]).read_bytes()
             self.client("s3").put_object(Bucket=bucket, Key=keys[blob["name"]], Body=content)
         return {
             "CodeBucket": bucket, "CodeKey": keys["app.zip"], "LayerKey": keys["layer.zip"],
@@ -150,13 +160,13 @@ class Environment:
 
 
 @functools.cache
-def titan() -> Architecture:
-    return architecture("titan-trakr")
+def shipped(name: str) -> Architecture:
+    return architecture(name)
 
 
 @functools.cache
-def composed(name: str) -> Template:
-    return compose(titan().stack(name).template)
+def composed(architecture: str, stack: str) -> Template:
+    return compose(shipped(architecture).stack(stack).template)
 
 
 def _resting(client: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""titan-trakr as tests see it: its stacks put together, and the values of each environment."""
+"""The architectures as tests see them: their stacks put together, and the values of each environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gymops.deploy.lint import LATER, _Suppressions
 from gymops.deploy.parameters import complete
 from gymops.deploy.rules import Subject
 from gymops.deploy.syntax import Lines, parse
-from gymops.deploy.template import Architecture, Template, architecture, compose
+from gymops.deploy.template import Architecture, Template, architecture, compose, names
 
 EVERYTHING_ON: Mapping[str, str] = {
     "OperationsHandler": "gymops.handler",
@@ -24,35 +24,52 @@ EVERYTHING_ON: Mapping[str, str] = {
 """What an operator adds: without it some resources have no values to compare."""
 
 
+TITAN = "titan-trakr"
+
+
 @cache
+def shipped(name: str) -> Architecture:
+    return architecture(name)
+
+
 def titan() -> Architecture:
-    return architecture("titan-trakr")
+    return shipped(TITAN)
 
 
 @cache
-def stack(name: str) -> Template:
-    return compose(titan().stack(name).template)
+def stack(name: str, of: str = TITAN) -> Template:
+    return compose(shipped(of).stack(name).template)
 
 
-def values(template: Template, environment: str) -> dict[str, str]:
+def stacks() -> list[tuple[str, str]]:
+    """(architecture, stack), every one."""
+    return [(of, one.name) for of in names() for one in shipped(of).stacks]
+
+
+def environments(of: str = TITAN) -> list[str]:
+    """Those of an account, and not of this machine."""
+    return [name for name in shipped(of).environments if name != "local"]
+
+
+def values(template: Template, environment: str, of: str = TITAN) -> dict[str, str]:
     """Every parameter of a stack in an environment, as a deploy would give them."""
-    given = {**LATER, **EVERYTHING_ON, **titan().environments[environment]}
+    given = {**LATER, **EVERYTHING_ON, **shipped(of).environments[environment]}
     known = {name: value for name, value in given.items() if name in template.parameters}
     return complete(template, known, whose=environment)
 
 
-def subject(template: Template) -> Subject:
-    names = [name for name in ("staging", "prod") if "Environment" in template.parameters]
-    return Subject(template, {name: values(template, name) for name in names} or {"prod": {}})
+def subject(template: Template, of: str = TITAN) -> Subject:
+    names = environments(of) if "Environment" in template.parameters else []
+    return Subject(template, {name: values(template, name, of) for name in names} or {"prod": {}})
 
 
-def found(template: Template) -> set[tuple[str, str]]:
+def found(template: Template, of: str = TITAN) -> set[tuple[str, str]]:
     """What our rules find that has no reason beside it, as (code, resource); flaws of the reasons too."""
     suppressions = _Suppressions(template)
     result = {
         (code, str(one.path[1]))
         for code, rule in rules.every().items()
-        for one in rule(subject(template))
+        for one in rule(subject(template, of))
         if not suppressions.cover(code, one.path, one.what)
     }
     return result | {(code, str(one.path[1])) for code, one in suppressions.flaws() if code != "G062"}
@@ -68,7 +85,7 @@ def changed(template: Template) -> Template:
     return Template(template.name, copy.deepcopy(template.body), template.origin)
 
 
-def value(template: Template, path: str, environment: str) -> Any:
+def value(template: Template, path: str, environment: str, of: str = TITAN) -> Any:
     """What stands at ``Resource.Property.0.Name`` in an environment.
 
     Raises:
@@ -76,7 +93,7 @@ def value(template: Template, path: str, environment: str) -> Any:
     """
     name, _, rest = path.partition(".")
     body = template.body["Resources"][name]
-    here = evaluate(body.get("Properties", Lines()), template, values(template, environment))
+    here = evaluate(body.get("Properties", Lines()), template, values(template, environment, of))
     for step in rest.split("."):
         here = here[int(step)] if isinstance(here, list) else here[step]
     return here

@@ -9,15 +9,15 @@ import pytest
 
 from gymops.deploy.rules.stateful import _ENCRYPTED, STATEFUL
 from gymops.deploy.template import Template
-from tests.unit.deploy.shipped import changed, found, stack, titan
+from tests.unit.deploy.shipped import TITAN, changed, found, stack, stacks
 
 Resources = dict[str, Any]
 
 
-def after(name: str, mutate: Callable[[Resources], Any]) -> set[str]:
-    template = changed(stack(name))
+def after(name: str, mutate: Callable[[Resources], Any], of: str = TITAN) -> set[str]:
+    template = changed(stack(name, of))
     mutate(template.body["Resources"])
-    return {code for code, _ in found(template)}
+    return {code for code, _ in found(template, of)}
 
 
 def properties(resources: Resources, name: str) -> dict[str, Any]:
@@ -30,39 +30,41 @@ def statement(resources: Resources, role: str, sid: str) -> dict[str, Any]:
     return next(one for one in every if one.get("Sid") == sid)
 
 
-@pytest.mark.parametrize("name", [one.name for one in titan().stacks])
-def test_nothing_is_found_in_what_we_ship(name: str) -> None:
-    assert found(stack(name)) == set()
+@pytest.mark.parametrize(("of", "name"), stacks())
+def test_nothing_is_found_in_what_we_ship(of: str, name: str) -> None:
+    assert found(stack(name, of), of) == set()
 
 
-def kept() -> list[tuple[str, str, str]]:
+def kept() -> list[tuple[str, str, str, str]]:
     return [
-        (one.name, resource.name, key)
-        for one in titan().stacks
-        for resource in stack(one.name).resources(*STATEFUL)
+        (of, name, resource.name, key)
+        for of, name in stacks()
+        for resource in stack(name, of).resources(*STATEFUL)
         for key in ("DeletionPolicy", "UpdateReplacePolicy")
         if resource.kind != "AWS::Logs::LogGroup"
     ]
 
 
-@pytest.mark.parametrize(("name", "resource", "key"), kept())
-def test_a_policy_that_is_taken_away_is_noticed(name: str, resource: str, key: str) -> None:
-    assert "G020" in after(name, lambda resources: resources[resource].pop(key))
-    assert "G020" in after(name, lambda resources: resources[resource].update({key: "Delete"}))
+@pytest.mark.parametrize(("of", "name", "resource", "key"), kept())
+def test_a_policy_that_is_taken_away_is_noticed(of: str, name: str, resource: str, key: str) -> None:
+    assert "G020" in after(name, lambda resources: resources[resource].pop(key), of)
+    assert "G020" in after(name, lambda resources: resources[resource].update({key: "Delete"}), of)
 
 
-def encrypted() -> list[tuple[str, str, str]]:
+def encrypted() -> list[tuple[str, str, str, str]]:
+    """What is encrypted; what is not has a reason beside it, or is found."""
     return [
-        (one.name, resource.name, key)
-        for one in titan().stacks
-        for resource in stack(one.name).resources(*_ENCRYPTED)
+        (of, name, resource.name, key)
+        for of, name in stacks()
+        for resource in stack(name, of).resources(*_ENCRYPTED)
         for key in _ENCRYPTED[resource.kind]
+        if key in resource.properties
     ]
 
 
-@pytest.mark.parametrize(("name", "resource", "key"), encrypted())
-def test_encryption_that_is_taken_away_is_noticed(name: str, resource: str, key: str) -> None:
-    assert "G021" in after(name, lambda resources: properties(resources, resource).pop(key))
+@pytest.mark.parametrize(("of", "name", "resource", "key"), encrypted())
+def test_encryption_that_is_taken_away_is_noticed(of: str, name: str, resource: str, key: str) -> None:
+    assert "G021" in after(name, lambda resources: properties(resources, resource).pop(key), of)
 
 
 def groups() -> list[str]:

@@ -11,20 +11,23 @@ import pytest
 from gymops import config
 from gymops.cli.init import write
 from gymops.deploy import sample
+from gymops.deploy.template import names
 from gymops.errors import ConfigError
-from tests.unit.deploy.shipped import stack, titan
+from tests.unit.deploy.shipped import shipped, stack, titan
 
 
-def test_it_is_read_back_with_the_parameters_of_each_environment(tmp_path: Path) -> None:
-    file = write(tmp_path / "gymops.toml", "titan-trakr")
+@pytest.mark.parametrize("of", names())
+def test_it_is_read_back_with_the_parameters_of_each_environment(of: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "gymops.toml", of)
     read = config.load(file, environ={})
-    assert read.architecture == "titan-trakr"
-    assert read.parameters == titan().environments
-    assert list(read.parameters) == ["local", "staging", "prod"]
+    assert read.architecture == of
+    assert read.parameters == shipped(of).environments
+    assert next(iter(read.parameters)) == "local"
 
 
 def test_every_parameter_is_explained_in_every_environment() -> None:
     text = sample.settings(titan())
+    assert re.findall(r"^\[environments\.(\w+)", text, re.MULTILINE) == ["local", "staging", "prod"]
     for name in stack("app").parameters:
         assert len(re.findall(rf"^#?{name} = ", text, re.MULTILINE)) == 3, name
 
@@ -36,8 +39,9 @@ def test_what_is_commented_out_is_the_default() -> None:
     assert written == {**defaults, **titan().environments["prod"]}
 
 
-def test_lines_fit_the_screen() -> None:
-    assert max(map(len, sample.settings(titan()).splitlines())) <= 132
+@pytest.mark.parametrize("of", names())
+def test_lines_fit_the_screen(of: str) -> None:
+    assert max(map(len, sample.settings(shipped(of)).splitlines())) <= 132
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:

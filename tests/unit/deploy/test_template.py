@@ -19,7 +19,7 @@ from gymops.deploy.evaluate import evaluate
 from gymops.deploy.syntax import TemplateError
 from gymops.deploy.template import Place, Stack, architecture, compose, names
 from gymops.errors import ConfigError
-from tests.unit.deploy.shipped import stack, titan, values
+from tests.unit.deploy.shipped import stack, stacks, titan, values
 
 
 def put(folder: Path, **files: str) -> Path:
@@ -111,17 +111,15 @@ def test_the_same_parameters_are_set_in_staging_and_prod() -> None:
     assert set(environments["staging"]) - windows == set(environments["prod"])
 
 
-def test_every_parameter_is_used() -> None:
-    for one in titan().stacks:
-        template = stack(one.name)
-        rest = json.dumps({key: value for key, value in template.body.items() if key != "Parameters"})
-        unused = [
-            name
-            for name in template.parameters
-            if f'{{"Ref": "{name}"}}' not in rest and f"${{{name}}}" not in rest
-        ]
-        shared = {"Domain", "DomainZoneId", "SecondDomainZoneId", "ThirdDomainZoneId"}
-        assert set(unused) <= shared, one.name
+@pytest.mark.parametrize(("of", "name"), stacks())
+def test_every_parameter_is_used(of: str, name: str) -> None:
+    template = stack(name, of)
+    rest = json.dumps({key: value for key, value in template.body.items() if key != "Parameters"})
+    unused = [
+        one for one in template.parameters if f'{{"Ref": "{one}"}}' not in rest and f"${{{one}}}" not in rest
+    ]
+    shared = {"Domain", "DomainZoneId", "SecondDomainZoneId", "ThirdDomainZoneId"}
+    assert set(unused) <= shared
 
 
 def test_an_output_is_a_parameter_of_a_later_stack_by_its_name() -> None:

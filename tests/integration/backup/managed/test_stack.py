@@ -28,7 +28,7 @@ from gymops.clock import SystemClock
 from gymops.errors import SourceError
 from tests.integration.backup.managed.world import append
 from tests.integration.stacks.conftest import artefact, make
-from tests.integration.stacks.environment import Environment, titan
+from tests.integration.stacks.environment import Environment
 
 __all__ = ["artefact", "make"]
 pytestmark = pytest.mark.long
@@ -45,7 +45,9 @@ def test_the_function_seals_and_proves_and_its_artefact_has_no_keys(
     assert not packages & {*NEVER}
 
     environment = make("prod")
-    account = Account(titan().region, endpoint=environment.aws.settings.url, number=environment.account)
+    account = Account(
+        environment.of.region, endpoint=environment.aws.settings.url, number=environment.account
+    )
     functions, clock = Functions(account), SystemClock()
     found = places(environment.outputs["app"], environment.outputs["copies"])
     assert found is not None

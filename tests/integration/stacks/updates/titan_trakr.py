@@ -1,52 +1,12 @@
-"""One property of each resource type that can be updated, and where its service shows the change."""
+"""titan-trakr: what an operator adds, one change of each type, and what holds at its end."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import pytest
+from botocore.exceptions import ClientError
 
-from gymops.deploy.template import Template
-from tests.integration.stacks.environment import Environment, composed
-
-SINGLE = {
-    "AWS::Backup::BackupSelection": "each of its properties makes another",
-    "AWS::EC2::SubnetRouteTableAssociation": "each of its properties makes another",
-    "AWS::EC2::VPCGatewayAttachment": "a VPC has one gateway, and there is no second to attach",
-    "AWS::Lambda::LayerVersion": "a version never changes",
-    "AWS::Lambda::Permission": "each of its properties makes another",
-    "AWS::Lambda::Version": "a version never changes",
-}
-"""Types that are not updated, and why not."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """A change of one property."""
-
-    kind: str
-    resource: str
-    path: tuple[str | int, ...]
-    value: Any
-    seen: Callable[[Any], Any]
-    """Where the description has the value."""
-    shows: Any = None
-    """What it is there, or a function of the environment that tells it; the value itself if None."""
-
-    def wanted(self, env: Environment) -> Any:
-        """What the description has to show."""
-        if self.shows is None:
-            return self.value
-        return self.shows(env) if callable(self.shows) else self.shows
-
-
-TAGS = [{"Key": "Name", "Value": "renamed"}]
-
-
-def _tags(found: Any) -> Any:
-    return [one for one in found["Tags"] if one["Key"] == "Name"]
-
+from tests.integration.stacks.environment import Environment
+from tests.integration.stacks.life import TAGS, Life, Update, tags
 
 UPDATES: dict[str, tuple[Update, ...]] = {
     "zones": (
@@ -126,14 +86,14 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::CloudWatch::Dashboard", "Dashboard", ("DashboardBody",), '{"widgets": []}',
             lambda found: found,
         ),
-        Update("AWS::EC2::EIP", "NatAddress", ("Tags",), TAGS, _tags),
-        Update("AWS::EC2::InternetGateway", "InternetGateway", ("Tags",), TAGS, _tags),
-        Update("AWS::EC2::NatGateway", "NatGateway", ("Tags",), TAGS, _tags),
+        Update("AWS::EC2::EIP", "NatAddress", ("Tags",), TAGS, tags),
+        Update("AWS::EC2::InternetGateway", "InternetGateway", ("Tags",), TAGS, tags),
+        Update("AWS::EC2::NatGateway", "NatGateway", ("Tags",), TAGS, tags),
         Update(
             "AWS::EC2::Route", "PublicRoute", ("DestinationCidrBlock",), "0.0.0.0/1",
             lambda found: found["DestinationCidrBlock"],
         ),
-        Update("AWS::EC2::RouteTable", "PublicRouteTable", ("Tags",), TAGS, _tags),
+        Update("AWS::EC2::RouteTable", "PublicRouteTable", ("Tags",), TAGS, tags),
         Update(
             "AWS::EC2::SecurityGroup", "FunctionSecurityGroup", ("SecurityGroupEgress", 0, "CidrIp"),
             "10.0.0.0/8", lambda found: [
@@ -144,7 +104,7 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::EC2::Subnet", "PublicSubnet1", ("MapPublicIpOnLaunch",), True,
             lambda found: found["MapPublicIpOnLaunch"],
         ),
-        Update("AWS::EC2::VPC", "Vpc", ("Tags",), TAGS, _tags),
+        Update("AWS::EC2::VPC", "Vpc", ("Tags",), TAGS, tags),
         Update(
             "AWS::EC2::VPCEndpoint", "SecretsEndpoint", ("SubnetIds",),
             [{"Ref": "PrivateSubnet1"}, {"Ref": "PrivateSubnet2"}], lambda found: len(found["SubnetIds"]), 2,
@@ -214,7 +174,7 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::Scheduler::Schedule", "AuditSchedule", ("ScheduleExpression",), "cron(0 8 * * ? *)",
             lambda found: found["ScheduleExpression"],
         ),
-        Update("AWS::Scheduler::ScheduleGroup", "ScheduleGroup", ("Tags",), TAGS, _tags),
+        Update("AWS::Scheduler::ScheduleGroup", "ScheduleGroup", ("Tags",), TAGS, tags),
         Update(
             "AWS::SecretsManager::Secret", "PasscodeSecret", ("Description",), "changed",
             lambda found: found["Description"],
@@ -237,13 +197,40 @@ UPDATES: dict[str, tuple[Update, ...]] = {
 }  # fmt: skip
 
 
-def updated(stack: str) -> Template:
-    """The stack's template with every one of its changes."""
-    template = composed(stack)
-    body = copy.deepcopy(template.body)
-    for one in UPDATES[stack]:
-        here: Any = body["Resources"][one.resource]["Properties"]
-        for step in one.path[:-1]:
-            here = here[step]
-        here[one.path[-1]] = one.value
-    return Template(template.name, body, template.origin)
+OPERATOR = {
+    "AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "SlackWorkspaceId": "T0123ABCD",
+    "SlackChannelId": "C0123ABCD", "OperationsHandler": "gymops.app.operations.handler",
+}  # fmt: skip
+"""What an operator adds, so that whatever can be switched on is there in one environment or the other."""
+
+
+def refuse_to_go(env: Environment) -> None:
+    """A protected database stops the deletion, and nothing of it is lost."""
+    if env.name != "prod":
+        return
+    app = env.of.stack("app")
+    client = env.client("cloudformation")
+    client.delete_stack(StackName=env.stack_name(app))
+    env.rest(app, "DELETE_FAILED")
+    identifier = env.outputs["app"]["DatabaseIdentifier"]
+    rds = env.client("rds")
+    assert rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+    with pytest.raises(ClientError, match="Cannot delete protected DB Instance"):
+        rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
+    rds.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
+
+
+def last_snapshot(env: Environment) -> None:
+    """Of the database, the last snapshot is left and nothing else."""
+    snapshots = env.client("rds").describe_db_snapshots()["DBSnapshots"]
+    assert [one["DBInstanceIdentifier"] for one in snapshots] == [f"{env.name}-gym-app-db"]
+
+
+LIFE = Life(
+    "titan-trakr",
+    UPDATES,
+    environments={"staging": OPERATOR, "prod": {**OPERATOR, "Nat": "true"}},
+    replaced=frozenset({("app", "PublicRoute")}),  # a route is known by where it leads
+    ends=refuse_to_go,
+    ended=last_snapshot,
+)
