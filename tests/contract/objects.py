@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import boto3
+from moto import mock_aws
 
 from gymops.clock import Clock
 from gymops.errors import Changed, Exists
@@ -76,3 +80,12 @@ class OneByOne:
 
 def _etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def moto() -> Iterator[Any]:
+    """A client of moto's S3."""
+    with mock_aws():
+        yield OneByOne(
+            boto3.client("s3", region_name="us-east-1", aws_access_key_id="AKIA", aws_secret_access_key="x")
+        )

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from gymops.aws.blobs import S3Blobs
 from gymops.clock import SystemClock
@@ -23,7 +21,7 @@ from gymops.errors import Exists
 from gymops.store.blobs import Blobs, NoBlob
 from gymops.store.folder import FolderBlobs
 from gymops.store.objects import StoreError
-from tests.contract.objects import OneByOne
+from tests.contract.objects import moto
 from tests.local_aws import ACCOUNT, Aws, unique
 from tests.unit.clocks import FakeClock
 
@@ -39,11 +37,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "folder":
         yield lambda folder: FolderBlobs(folder / "blobs", CLOCK)
     elif request.param == "moto":
-        with mock_aws():
-            client = boto3.client(
-                "s3", region_name="us-east-1", aws_access_key_id="AKIA", aws_secret_access_key="x"
-            )
-            yield lambda _: _in_a_bucket(OneByOne(client))
+        with moto() as client:
+            yield lambda _: _in_a_bucket(client)
     else:
         local = request.getfixturevalue("aws").client("s3")
         yield lambda _: _in_a_bucket(local, ACCOUNT)

@@ -11,16 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from gymops.aws.s3 import S3Objects
 from gymops.clock import SystemClock
 from gymops.errors import Changed, Exists, GymopsError
 from gymops.store.directory import DirectoryObjects
 from gymops.store.objects import Objects, StoreError
-from tests.contract.objects import MemoryObjects, OneByOne
+from tests.contract.objects import MemoryObjects, moto
 from tests.local_aws import ACCOUNT
 
 CLOCK = SystemClock()
@@ -36,11 +34,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     elif request.param == "directory":
         yield lambda folder: DirectoryObjects(folder / "objects", CLOCK)
     elif request.param == "moto":
-        with mock_aws():
-            client = boto3.client(
-                "s3", region_name="us-east-1", aws_access_key_id="AKIA", aws_secret_access_key="x"
-            )
-            yield lambda _: _in_a_bucket(OneByOne(client))
+        with moto() as client:
+            yield lambda _: _in_a_bucket(client)
     else:
         local = request.getfixturevalue("aws").client("s3")
         yield lambda _: _in_a_bucket(local, ACCOUNT)
