@@ -40,6 +40,8 @@ class Backup:
     """``base`` or ``dump``; None: whichever the server allows."""
     tiers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Tier -> schedule, keep, rpo, rto, as they are written."""
+    key: str | None = None
+    """``kms:alias/...`` or ``kms:arn:...``: what wraps the keys; None: they are files of their own."""
 
 
 @dataclass(frozen=True)
@@ -250,8 +252,13 @@ def _environment(section: Any, title: str) -> Environment:
 
 
 def _backup(section: Any, title: str, at: str) -> Backup:
-    _known(section, {"store", "method", "tiers"}, title)
-    values = {name: _text(section[name], f"{at}.{name}") for name in {"store", "method"} & set(section)}
+    texts = {"store", "method", "key"}
+    _known(section, {*texts, "tiers"}, title)
+    values = {name: _text(section[name], f"{at}.{name}") for name in texts & set(section)}
+    if not re.fullmatch(r"kms:(alias/\S+|arn:aws[a-z-]*:kms:\S+)", values.get("key", "kms:alias/x")):
+        raise ConfigError(
+            f"{at}.key: {values['key']!r} is none", hint='key = "kms:alias/NAME" or "kms:arn:aws:kms:..."'
+        )
     if values.get("method", "base") not in {"base", "dump"}:
         raise ConfigError(f"{at}.method: {values['method']!r} is none", hint='method = "base" or "dump"')
     tiers = section.get("tiers", {})

@@ -9,10 +9,14 @@ from gymops.cli import context, vaults
 from gymops.clock import SystemClock
 
 if TYPE_CHECKING:
+    from gymops.aws.account import Account
     from gymops.aws.backup_jobs import BackupJobs
+    from gymops.aws.kms import WrappingKey
     from gymops.aws.vaults import Vaults
     from gymops.backup.managed.backups import ManagedBackups
     from gymops.config import Settings
+    from gymops.deploy.verbs.site import Site
+    from gymops.store.objects import Objects
 
 _PACE_HERE, _PACE = 0.1, 15.0
 """Seconds between two looks at what AWS makes; the local one makes it in no time."""
@@ -61,7 +65,10 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     found = places(site.outputs("app"), site.outputs("copies") if "copies" in names else None)
     clock = SystemClock()
     objects = Below(S3Objects(account.client("s3"), bucket, clock), "backups/")
-    keys = vaults.keys(settings)
+    by = vaults.wrapping(settings, environment, account) or _of_the_stacks(
+        account, site, objects, environment
+    )
+    keys = vaults.keys(settings, environment, objects, by)
     records = Records(objects, environment, keys)
 
     @cache
@@ -88,3 +95,16 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
         },
         lasted=records.lasted,
     )  # fmt: skip
+
+
+def _of_the_stacks(account: Account, site: Site, objects: Objects, environment: str) -> WrappingKey | None:
+    """The key of the stacks; of an environment whose stacks are gone, the one that the record names, if it is
+    of the same account: of another anybody may have put it there.
+    """
+    from gymops.aws.kms import WrappingKey
+    from gymops.backup.wrapped import WrappedKeys
+
+    arn = site.outputs("app").get("BackupKeyArn")
+    if arn is None and (named := WrappedKeys(objects, environment).arn):
+        arn = named if named.split(":")[4:5] == [account.identity()[0]] else None
+    return WrappingKey(account, arn) if arn else None

@@ -11,10 +11,13 @@ from gymops.config import Backup, Settings
 from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gymops.aws.account import Account
+    from gymops.aws.kms import WrappingKey
     from gymops.backup.keys import Keys
     from gymops.backup.take import Taker
     from gymops.backup.tiers import Tier
     from gymops.backup.vault import Vault
+    from gymops.store.objects import Objects
 
 
 def vault(settings: Settings, environment: str) -> Vault:
@@ -29,30 +32,25 @@ def vault(settings: Settings, environment: str) -> Vault:
     from gymops.store.directory import DirectoryObjects
     from gymops.store.folder import FolderBlobs
 
-    store = backup(settings, environment).store
+    store, by = backup(settings, environment).store, wrapping(settings, environment)
     clock, work = SystemClock(), settings.home / "work"
     if store and store.startswith("s3://"):
         from gymops.aws.blobs import S3Blobs
         from gymops.aws.s3 import S3Objects
 
-        client, (bucket, prefix) = _s3(settings, environment), _place(store)
+        client, (bucket, prefix) = _account(settings, environment).client("s3"), _place(store)
         objects = Below(S3Objects(client, bucket, clock), f"{prefix}records/")
         blobs = S3Blobs(client, bucket, f"{prefix}data/", clock)
-        return Vault(environment, objects, blobs, keys(settings), work, store)
+        return Vault(environment, objects, blobs, keys(settings, environment, objects, by), work, store)
     folder = Path(store) if store else settings.home / "backups"
     if (settings.home / "keys").resolve().is_relative_to(folder.resolve()):
         raise ConfigError(
             f"{folder} would hold the keys too, and a backup is worth nothing to whoever loses both",
             hint="store the backups in a folder of their own",
         )
-    return Vault(
-        environment,
-        DirectoryObjects(folder / "records", clock),
-        FolderBlobs(folder / "data", clock),
-        keys(settings),
-        work,
-        str(folder),
-    )
+    records = DirectoryObjects(folder / "records", clock)
+    files = FolderBlobs(folder / "data", clock)
+    return Vault(environment, records, files, keys(settings, environment, records, by), work, str(folder))
 
 
 def taker(settings: Settings, environment: str, place: Vault) -> Taker:
@@ -97,16 +95,44 @@ def tiers(settings: Settings, environment: str) -> tuple[Tier, ...]:
     return found
 
 
-def keys(settings: Settings) -> Keys:
-    """The keys of backups; where they are made, that is said."""
-    from gymops.backup.keys import open_keys
+def keys(settings: Settings, environment: str, objects: Objects, by: WrappingKey | None) -> Keys:
+    """The keys of an environment's backups: of the process, wrapped beside its records, or in files; where
+    they are made, that is said.
 
-    folder = settings.home / "keys"
-    there = folder.exists()
-    found = open_keys(folder, settings.environ)
-    if not there and folder.exists():
+    Raises:
+        ConfigError: they are wrapped, and it is not known by what.
+        KeyProblem: they cannot be read.
+    """
+    from gymops.backup.keys import IDENTITY, SIGNING, open_keys, secrets_there
+    from gymops.backup.wrapped import WrappedKeys
+
+    folder, environ = settings.home / "keys", settings.environ
+    wrapped = WrappedKeys(objects, environment)
+    if by and not (environ.get(SIGNING) and environ.get(IDENTITY)):
+        there = wrapped.arn
+        found = wrapped.open(by, lambda: secrets_there(folder, environ))
+        if there is None:
+            output.note(f"the keys of {environment} lie beside its backups, wrapped by {wrapped.arn}")
+        return found
+    if secrets_there(folder, environ) is None and (arn := wrapped.arn):
+        raise ConfigError(
+            f"the keys of {environment} are wrapped by KMS",
+            hint=f'key = "kms:{arn}" in [environments.{environment}.backup]',
+        )
+    before = folder.exists()
+    made = open_keys(folder, environ)
+    if not before and folder.exists():
         output.note(f"made the keys {folder}: keep a copy elsewhere, no backup can be read without them")
-    return found
+    return made
+
+
+def wrapping(settings: Settings, environment: str, account: Account | None = None) -> WrappingKey | None:
+    """The key of KMS that gymops.toml names for an environment's keys."""
+    from gymops.aws.kms import WrappingKey
+    from gymops.backup.wrapped import PREFIX
+
+    key = backup(settings, environment).key
+    return WrappingKey(account or _account(settings, environment), key.removeprefix(PREFIX)) if key else None
 
 
 def backup(settings: Settings, environment: str) -> Backup:
@@ -115,13 +141,13 @@ def backup(settings: Settings, environment: str) -> Backup:
     return (found and found.backup) or Backup()
 
 
-def _s3(settings: Settings, environment: str) -> object:
+def _account(settings: Settings, environment: str) -> Account:
     from gymops.aws.account import Account
 
     found = settings.environments.get(environment)
     environ = settings.environ
     region = (found and found.region) or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    return Account(region or "us-east-1", profile=found.profile if found else None).client("s3")
+    return Account(region or "us-east-1", profile=found.profile if found else None)
 
 
 def _place(store: str) -> tuple[str, str]:

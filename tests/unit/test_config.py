@@ -108,6 +108,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ('home = "a\\u0000b"', "gymops.toml: home: a text is expected"),
         ("postgres_bin = ['a']", "gymops.toml: postgres_bin: a text is expected"),
         ("environments = 1", "gymops.toml: [environments]: a table is expected"),
+        ("environments.a.backup.key = 'file:x'", "gymops.toml: environments.a.backup.key: 'file:x' is none"),
         ("[environments]\nprod = 'x'", "gymops.toml: [environments.prod]: a table is expected"),
         ("[environments.prod]\nurl = 'x'", "gymops.toml: [environments.prod]: unknown key 'url'"),
         ("[environments.prod]\ndatabase = 5", "environments.prod.database: a text is expected"),
@@ -197,6 +198,7 @@ def test_every_example_of_the_template_is_understood() -> None:
             "continuous": {"keep": "30 days", "rpo": "5 minutes", "rto": "15 minutes"},
             "daily": {"schedule": "03:00", "keep": "30 days"},
         },
+        "kms:alias/our-backups",
     )
     assert settings.app
     assert settings.app.test == ("pytest", "-q")

@@ -49,8 +49,8 @@ DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "
 RESTORE: frozenset[str] = frozenset({
     "backup:DescribeBackupJob", "backup:DescribeBackupVault", "backup:DescribeCopyJob",
     "backup:ListRestoreJobs", "backup:ListTags", "backup:PutRestoreValidationResult",
-    "backup:StartBackupJob", "backup:StartCopyJob", "s3:AbortMultipartUpload",
-    "s3:ListBucketMultipartUploads",
+    "backup:StartBackupJob", "backup:StartCopyJob", "kms:Decrypt", "kms:Encrypt",
+    "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads",
     "rds:DeleteDBInstance", "rds:DeleteDBSnapshot", "rds:DeregisterDBProxyTargets",
     "rds:DescribeDBInstanceAutomatedBackups",
     "rds:DescribeDBInstances", "rds:DescribeDBProxies", "rds:DescribeDBProxyTargets",
