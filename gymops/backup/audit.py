@@ -100,7 +100,9 @@ def audit(evidence: Evidence, expected: Expected, now: datetime, days: int | Non
     )
 
 
-_WORST = frozenset({Kind.TEST_FAILED, Kind.SEALS, Kind.NO_BYTES, Kind.MISSING, Kind.FAILED, Kind.UNSEEN})
+_WORST = frozenset(
+    {Kind.DAMAGED, Kind.TEST_FAILED, Kind.SEALS, Kind.NO_BYTES, Kind.MISSING, Kind.FAILED, Kind.UNSEEN}
+)
 
 
 def _began(evidence: Evidence) -> datetime | None:
@@ -248,7 +250,8 @@ def _standing(tier: Tier, row: Sequence[Slot], evidence: Evidence) -> Standing:
     if tier.schedule is None:
         times = [window.latest for window in evidence.listing.windows if not window.gone]
     else:
-        times = [point.taken for point in evidence.listing.points if point.ready and point.tier == tier.name]
+        own = [point for point in evidence.listing.points if point.ready and point.tier == tier.name]
+        times = [point.taken for point in own if point.damaged is None]
     return Standing(
         tier,
         len(judged),

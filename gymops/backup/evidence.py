@@ -21,6 +21,8 @@ class State(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """There was nothing to back up from: the database was stopped."""
+    UNSEALED = "not sealed"
+    """The bytes were taken, and the log was damaged: it is no good backup."""
 
 
 class Result(StrEnum):
@@ -78,6 +80,17 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class Damaged:
+    """The log is damaged: what was taken since is no good backup."""
+
+    since: datetime
+    """When it was seen first."""
+    message: str
+    next: str
+    """The command that brings back the last moment in which all was well."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was found, by asking everywhere; nothing in it is a verdict."""
 
@@ -96,6 +109,7 @@ class Evidence:
     """Bytes that no entry names, older than anybody needs to write one."""
     seals: str | None = None
     """What is wrong with the chain of seals."""
+    damaged: Damaged | None = None
     began: datetime | None = None
     """Since when there should be backups; None: since the oldest there is a trace of."""
     unseen: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NO_BYTES = "entry-without-bytes"
     NO_ENTRY = "bytes-without-entry"
     SEALS = "seals"
+    DAMAGED = "log-damaged"
     UNSEEN = "unseen"
 
 

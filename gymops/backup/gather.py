@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from gymops.backup import listing, prune, runs
+from gymops.backup import damage, listing, prune, runs
 from gymops.backup.catalogue import Seals
 from gymops.backup.envelope import Forged
-from gymops.backup.evidence import Evidence, Trial
+from gymops.backup.evidence import Damaged, Evidence, Job, State, Trial
 from gymops.backup.port import Listing
 from gymops.backup.restore_test import Records, Tested
 from gymops.backup.vault import Vault
@@ -29,15 +29,17 @@ def gather(vault: Vault, now: datetime) -> Evidence:
     found = _if_whole(unseen, Listing((), ()), lambda: listing.listing(vault))
     nothing: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
     lost, unclaimed = _if_whole(unseen, nothing, lambda: _bytes(vault))
+    jobs: Sequence[Job] = _if_whole(unseen, (), lambda: tuple(runs.runs(vault)))
     return Evidence(
         vault.environment,
         found,
-        jobs=tuple(_if_whole(unseen, [], lambda: list(runs.runs(vault)))),
+        jobs=tuple(jobs),
         jobs_since=now,  # what succeeded is a recovery point
         tests=tuple(_if_whole(unseen, [], lambda: [trial(one) for one in tests.read()])),
         no_bytes=lost,
         no_entry=unclaimed,
         seals=seals(vault.seals),
+        damaged=_if_whole(unseen, None, lambda: _damaged(vault, jobs)),
         unseen=tuple(dict.fromkeys(unseen)),
     )
 
@@ -53,6 +55,17 @@ def seals(kept: Seals) -> str | None:
     except (SealError, Forged) as error:
         return error.message
     return None
+
+
+def _damaged(vault: Vault, jobs: Sequence[Job]) -> Damaged | None:
+    if not any(one.state is State.UNSEALED for one in jobs):
+        return None
+    try:
+        last, back = vault.seals.sealed().last, damage.way_back(vault)
+    except SealError:
+        last, back = None, "gymops runbook show restore"
+    found = damage.unmended(jobs, vault.catalogue.points(), last.taken if last else None)
+    return Damaged(found[0].began, found[-1].message, back) if found else None
 
 
 def trial(record: Tested) -> Trial:

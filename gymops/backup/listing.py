@@ -87,4 +87,5 @@ def _point(vault: Vault, point: RecoveryPoint, there: set[str], passed: Mapping[
         keep_until=point.keep_until,
         seal=point.seal,
         verified=passed.get(point.id),
+        damaged=point.damaged,
     )

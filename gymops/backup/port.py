@@ -65,6 +65,8 @@ class Point:
     """What a restore of it must bring back at the least; None: nothing was sealed before it."""
     verified: datetime | None = None
     """When a restore-test of it last passed."""
+    damaged: str | None = None
+    """How the log was damaged when it was taken; it is no good one then."""
 
 
 @dataclass(frozen=True)

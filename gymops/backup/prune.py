@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from gymops.backup import lsn
+from gymops.backup.evidence import Result
 from gymops.backup.recovery_point import RecoveryPoint
+from gymops.backup.restore_test import Records
 from gymops.backup.tiers import Tier, retention, window
 from gymops.backup.vault import Vault, reach
 from gymops.backup.wal import Stored, Wal, superseded
@@ -33,8 +35,10 @@ class Pruned:
     """Recovery points whose files are gone; they stay listed until somebody looks (``gymops audit``)."""
 
 
-def prune(vault: Vault, tiers: Sequence[Tier], now: datetime, failed: Collection[str] = ()) -> Pruned:
+def prune(vault: Vault, tiers: Sequence[Tier], now: datetime) -> Pruned:
     """Delete what may go by now. Killed at any moment, the next run goes on.
+
+    No good one is: what was taken of a damaged log, has lost its files, or failed a restore-test.
 
     Raises:
         Forged: a record is damaged; nothing is deleted then.
@@ -44,7 +48,10 @@ def prune(vault: Vault, tiers: Sequence[Tier], now: datetime, failed: Collection
     there = set(vault.blobs.keys(f"{vault.environment}/"))
     gone = [point for point in points if not {file.key for file in point.files} <= there]
     wals = vault.wals(list(points))
-    keep = retention(points, tiers, now, reach=reach(wals), failed={*failed, *(point.id for point in gone)})
+    tests = Records(vault.objects, vault.environment, vault.keys).read()
+    failed = {one.recovery_point for one in tests if one.recovery_point and one.result is Result.FAILED}
+    failed |= {one.id for one in points if one in gone or one.damaged}
+    keep = retention(points, tiers, now, reach=reach(wals), failed=failed)
     for point in keep.expired:
         vault.catalogue.remove(point)
         for file in point.files:

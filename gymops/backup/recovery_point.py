@@ -78,7 +78,7 @@ class RecoveryPoint:
     """The public key it is encrypted to."""
     gymops: str
     seal: SealedAt | None = None
-    """None of a database without an event log of ours."""
+    """None of a database without an event log of ours. Of one whose log was damaged, the newest there was."""
     system: str | None = None
     """The database system's identifier; None of a dump."""
     timeline: int | None = None
@@ -88,6 +88,8 @@ class RecoveryPoint:
     """Bytes of a segment of its WAL."""
     keep_until: datetime | None = None
     """When its tier lets go of it; None: never by itself."""
+    damaged: str | None = None
+    """How the log was damaged when it was taken: nothing was sealed then, and it is no good one."""
 
     @property
     def size(self) -> int:
@@ -96,7 +98,10 @@ class RecoveryPoint:
 
     def dump(self) -> bytes:
         """As it is signed."""
-        return json.dumps(plain(self), sort_keys=True, separators=(",", ":")).encode()
+        document = plain(self)
+        if self.damaged is None:  # the others are spelled as ever
+            del document["damaged"]
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def load(data: bytes) -> RecoveryPoint:

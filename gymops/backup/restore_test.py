@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -38,6 +39,7 @@ from gymops.store.records import plain, read
 
 UNSPOILED = "nothing was put in"
 """A drill that did not come to it."""
+_READERS = 8
 _SHOWN = 20
 """So many streams that differ are named."""
 
@@ -136,7 +138,8 @@ class Records:
         Raises:
             Forged: one is damaged, or signed by another.
         """
-        return [self._load(key) for key in self._objects.keys(f"{folder}/{self._environment}/")]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(self._load, self._objects.keys(f"{folder}/{self._environment}/")))
 
     def lasted(self, _kind: str) -> float | None:
         """How long the last one took that passed, whatever it began with."""

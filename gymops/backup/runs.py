@@ -1,15 +1,26 @@
-"""What became of backups that were begun and are no recovery points: failed, or skipped. Signed records."""
+"""What became of backups that were begun and are no good recovery points: failed, skipped, or of a damaged
+log. Signed records.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from gymops.backup import envelope
-from gymops.backup.evidence import Job
+from gymops.backup.evidence import Job, State
+from gymops.backup.port import Tell, untold
 from gymops.backup.recovery_point import new_id
+from gymops.backup.tiers import Tier
 from gymops.backup.vault import Vault
+from gymops.clock import Clock
+from gymops.errors import ConfigError, GymopsError
 from gymops.store.records import plain, read
+
+_SECOND = timedelta(seconds=1)
+"""An id tells the second only."""
 
 
 def record(vault: Vault, job: Job) -> None:
@@ -18,19 +29,41 @@ def record(vault: Vault, job: Job) -> None:
     vault.objects.create(key, envelope.close(json.dumps(plain(job)).encode(), vault.keys))
 
 
-def runs(vault: Vault) -> Sequence[Job]:
-    """All that were written down.
+def runs(vault: Vault, since: datetime | None = None) -> Sequence[Job]:
+    """All that were written down, or those that began since a time; the oldest first.
 
     Raises:
         Forged: one is damaged, or signed by another.
     """
-    found = []
-    for key in vault.objects.keys(_folder(vault)):
-        stored = vault.objects.get(key)
+    folder, found = _folder(vault), []
+    first = f"{folder}{new_id(since - _SECOND)[:16]}" if since else ""
+    for key in vault.objects.keys(folder):
+        stored = vault.objects.get(key) if key >= first else None
         if stored is not None:
             job: Job = read(Job, json.loads(envelope.open_(stored[0], key, {vault.keys.public})))
-            found.append(job)
-    return found
+            if since is None or job.began >= since:
+                found.append(job)
+    return sorted(found, key=lambda one: one.began)
+
+
+@contextmanager
+def watched(vault: Vault, tier: Tier, clock: Clock, tell: Tell = untold) -> Iterator[None]:
+    """A backup that fails in this block is written down, for ``backups`` and the audit; of a tier without a
+    schedule what can be restored tells by itself, and a wrong setting is no attempt.
+    """
+    began = clock.now()
+    try:
+        yield
+    except ConfigError:
+        raise
+    except GymopsError as error:
+        if tier.schedule is not None:
+            failed = Job(tier.name, began, State.FAILED, clock.now(), message=error.message)
+            try:
+                record(vault, failed)
+            except GymopsError as worse:
+                tell("record", f"that it failed is not recorded: {worse.message}")
+        raise
 
 
 def _folder(vault: Vault) -> str:

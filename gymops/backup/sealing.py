@@ -13,9 +13,9 @@ from gymops.errors import Exists
 from gymops.eventlog import sealing
 from gymops.eventlog.digest import Rejected
 from gymops.eventlog.postgres import PostgresLog
-from gymops.eventlog.seal import Seal, Sealed, SealError
+from gymops.eventlog.seal import LogDamaged, Seal, Sealed
 from gymops.eventlog.sealing import take
-from gymops.pg.connection import Connection
+from gymops.pg.connection import Connection, DatabaseError, Kind
 
 __all__ = ["record", "recorded_view", "take"]
 
@@ -27,13 +27,13 @@ def record(connection: Connection, url: str, facts: Facts, seals: Seals, environ
     """Seal what the log holds now, if it grew; the newest seal. None: there is no log of our schema.
 
     Raises:
-        SealError: the log holds less than was sealed.
+        LogDamaged: the log is not what was sealed of it, or cannot be read.
         Exists: others seal all the time.
     """
     for attempt in range(_OFTEN):
         before = seals.sealed()
         if facts.ours:
-            with closing(PostgresLog(url)) as log:
+            with closing(PostgresLog(url)) as log, _readable():
                 seal = take(log, before, environment)
         else:
             seal = _empty(connection, facts, before, environment)
@@ -45,20 +45,39 @@ def record(connection: Connection, url: str, facts: Facts, seals: Seals, environ
 @contextmanager
 def recorded_view(
     connection: Connection, log: PostgresLog, facts: Facts, seals: Seals, environment: str
-) -> Iterator[tuple[str, SealedAt | None]]:
-    """The same, of one view of the database that stays as it is: the name pg_dump knows it by, and the seal.
+) -> Iterator[tuple[str, SealedAt | None, LogDamaged | None]]:
+    """The same, of one view of the database that stays as it is: the name pg_dump knows it by, and the seal;
+    where the log is damaged, the newest one there is, and how it is damaged.
 
     ``connection`` is another one than the log's: the seal's message is committed while the view is open.
     """
     for attempt in range(_OFTEN):
         before = seals.sealed()  # first: what is sealed later may hold more than the view
-        seal = None if facts.ours else _empty(connection, facts, before, environment)
+        seal, damage = None, None
+        try:
+            seal = None if facts.ours else _empty(connection, facts, before, environment)
+        except LogDamaged as error:
+            damage = error
         with dump.exported(log.connection if facts.ours else connection) as view:
-            if facts.ours:
-                seal = _of_view(connection, log, before, environment)
+            try:
+                if facts.ours:
+                    seal = _of_view(connection, log, before, environment)
+            except LogDamaged as error:
+                damage = error
             if found := _added(seals, before, seal, last=attempt == _OFTEN - 1):
-                yield view, found[0]
+                yield view, found[0], damage
                 return
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """A log that cannot be read for it is broken is damaged as well."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.kind is not Kind.DAMAGED:
+            raise
+        raise LogDamaged(error.message, hint=error.hint) from None
 
 
 def _of_view(connection: Connection, log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
@@ -76,7 +95,7 @@ def _empty(connection: Connection, facts: Facts, before: Sealed, environment: st
     if facts.events:
         return None
     if before.events:
-        raise SealError(
+        raise LogDamaged(
             f"the database has no events, and {before.events} were sealed",
             hint=f"gymops audit {environment}; gymops restore brings them back",
         )

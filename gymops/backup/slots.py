@@ -85,7 +85,7 @@ def _of(job: Job, tier: Tier) -> bool:
 
 
 def _own(point: Point) -> bool:
-    return point.ready and point.kind != "copy"
+    return point.ready and point.kind != "copy" and point.damaged is None
 
 
 def _sorted_in(dues: Sequence[datetime], found: Sequence[tuple[datetime, T]]) -> list[list[T]]:

@@ -97,7 +97,7 @@ def _needed(evidence: Evidence, expected: Expected, now: datetime) -> set[str]:
     """What pruning keeps though its time is over: the last good one, and what the window begins with."""
     failed = {one.point for one in evidence.tests if one.result is Result.FAILED}
     ready = sorted((one for one in evidence.listing.points if one.ready), key=lambda one: one.taken)
-    good = [one for one in ready if one.id not in failed]
+    good = [one for one in ready if one.id not in failed and one.damaged is None]
     kept = {one.id for one in [*ready[-1:], *good[-1:]]}
     for tier in expected.tiers:
         if tier.schedule is None:
@@ -108,7 +108,10 @@ def _needed(evidence: Evidence, expected: Expected, now: datetime) -> set[str]:
 
 
 def of_store(evidence: Evidence, now: datetime) -> Iterator[Finding]:
-    """What is wrong with the records and the bytes."""
+    """What is wrong with the log, the records and the bytes."""
+    if evidence.damaged is not None:
+        what = f"the log is damaged: {evidence.damaged.message}"
+        yield Finding(Kind.DAMAGED, None, evidence.damaged.since, what, evidence.damaged.next)
     taken = {point.id: point for point in evidence.listing.points}
     for name in evidence.no_bytes:
         point = taken.get(name)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from gymops import __version__
-from gymops.backup import base, dump, prune, sealing, source, stream, tiers, wal
+from gymops.backup import base, damage, dump, prune, runs, sealing, source, stream, tiers, wal
+from gymops.backup.evidence import Job, State
 from gymops.backup.port import Tell, untold
 from gymops.backup.prune import Pruned
-from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, StoredFile, new_id
+from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, StoredFile, new_id, sealed_at
 from gymops.backup.source import Facts, NotHere, Place
 from gymops.backup.stream import Written
 from gymops.backup.tiers import Tier
@@ -22,6 +23,7 @@ from gymops.backup.wal import WalGap
 from gymops.errors import GymopsError
 from gymops.eventlog.log import Progress
 from gymops.eventlog.postgres import PostgresLog
+from gymops.eventlog.seal import LogDamaged
 from gymops.pg.connection import Connection, connect
 from gymops.pg.programs import fits
 
@@ -53,6 +55,10 @@ class Taken:
     """Every time up to this one can be restored; None: only what is in the point."""
     pruned: Pruned | None
     notes: tuple[str, ...]
+    damaged: LogDamaged | None = None
+    """How the log is damaged: nothing was sealed, and this is no good backup. Its hint brings back the last
+    moment in which all was well.
+    """
 
 
 class Taker:
@@ -96,18 +102,26 @@ class Taker:
     def take(self, plan: TakePlan, now: datetime, tell: Tell = untold) -> Taken:
         """Take it; when this returns, it is in the catalogue and its bytes were read back.
 
+        Of a log that is damaged the bytes are taken, and nothing is sealed: see ``damage``.
+
         Raises:
             WalGap: what comes next in the WAL is gone; a new base backup is needed.
             ProgramError, DatabaseError, StoreError, AwsError: nothing is recorded, what was begun is swept
                 later.
         """
-        notes = [] if plan.facts.ours else [_no_log(plan.facts)]
+        notes: list[str] = []
         point: RecoveryPoint | None
         if plan.kind is Kind.DUMP:
-            point, until = self._dump(plan, tell), None
-            seal = point.seal
+            point, damaged = self._dump(plan, tell)
+            seal, until = point.seal, None
         else:
-            point, seal, until = self._with_wal(plan, notes, tell)
+            point, seal, damaged, until = self._with_wal(plan, notes, tell)
+        if damaged is not None:
+            damaged = self._written_down(plan, point, damaged, now)
+            notes.append("nothing old is deleted while the log is damaged")
+            return Taken(point, seal, until, None, tuple(notes), damaged)
+        if not plan.facts.ours:
+            notes.insert(0, _no_log(plan.facts))
         pruned = None
         tell("prune", "what tiers let go of")
         try:
@@ -120,16 +134,20 @@ class Taker:
 
     def _with_wal(
         self, plan: TakePlan, notes: list[str], tell: Tell
-    ) -> tuple[RecoveryPoint | None, SealedAt | None, datetime]:
-        vault, facts, point = self._vault, plan.facts, None
+    ) -> tuple[RecoveryPoint | None, SealedAt | None, LogDamaged | None, datetime]:
+        vault, facts, point, damaged = self._vault, plan.facts, None, None
         with closing(connect(self._url, autocommit=True)) as connection:
             tell("seal", "the events that came since the last one")
-            seal = sealing.record(connection, self._url, facts, vault.seals, vault.environment)
+            try:
+                seal = sealing.record(connection, self._url, facts, vault.seals, vault.environment)
+            except LogDamaged as error:
+                damaged, last = error, vault.seals.sealed().last
+                seal = sealed_at(last) if last else None
             began = source.mark(connection)
             before = self._base(began.system, began.timeline)
             wal.keep(connection, vault.environment)
             if plan.kind is Kind.BASE:
-                point = self._take_base(connection, plan, began, seal, tell)
+                point = self._take_base(connection, plan, began, seal, damaged, tell)
             first = before or point
             if first is None:
                 raise WalGap(
@@ -145,7 +163,19 @@ class Taker:
                     raise
                 notes.append(f"no time between {first.id} and {point.id} can be restored: {gap.message}")
                 self._receive(connection, facts, mark, point)
-        return point, seal, mark.at
+        return point, seal, damaged, mark.at
+
+    def _written_down(
+        self, plan: TakePlan, point: RecoveryPoint | None, damaged: LogDamaged, now: datetime
+    ) -> LogDamaged:
+        """Leave word of it for the audit, of what only receives WAL once; with the way back."""
+        job = Job(
+            plan.tier.name, now, State.UNSEALED, now, point.id if point else None, message=damaged.message
+        )
+        last = next(reversed(runs.runs(self._vault)), None) if point is None else None
+        if last is None or (last.state, last.message) != (job.state, job.message):
+            runs.record(self._vault, job)
+        return LogDamaged(damaged.message, hint=damage.way_back(self._vault))
 
     def _receive(self, connection: Connection, facts: Facts, mark: Place, base: RecoveryPoint) -> None:
         kept = self._vault.wal(facts.system, facts.segment)
@@ -153,8 +183,9 @@ class Taker:
         wal.receive(connection, self._url, self._binaries, kept, mark, start, self._vault.work)
 
     def _take_base(
-        self, connection: Connection, plan: TakePlan, began: Place, seal: SealedAt | None, tell: Tell
-    ) -> RecoveryPoint:
+        self, connection: Connection, plan: TakePlan, began: Place, seal: SealedAt | None,
+        damaged: LogDamaged | None, tell: Tell,
+    ) -> RecoveryPoint:  # fmt: skip
         name = new_id(began.at)
         key = self._vault.key(name, base.NAME)
         taken = base.take(
@@ -168,11 +199,11 @@ class Taker:
         )
         file = self._read_back(key, taken.written, tell)
         return self._record(
-            plan, name, began, source.mark(connection).at, file, seal,
+            plan, name, began, source.mark(connection).at, file, seal, damaged,
             timeline=taken.timeline, start_lsn=taken.start_lsn, end_lsn=taken.end_lsn,
         )  # fmt: skip
 
-    def _dump(self, plan: TakePlan, tell: Tell) -> RecoveryPoint:
+    def _dump(self, plan: TakePlan, tell: Tell) -> tuple[RecoveryPoint, LogDamaged | None]:
         vault = self._vault
         with (
             closing(connect(self._url, autocommit=True)) as connection,
@@ -183,12 +214,13 @@ class Taker:
             key = vault.key(name, dump.NAME)
             tell("seal", "the view of the database that is dumped")
             view = sealing.recorded_view(connection, log, plan.facts, vault.seals, vault.environment)
-            with view as (snapshot, seal):
+            with view as (snapshot, seal, damaged):
                 written = dump.take(
                     self._url, self._binaries, snapshot, vault.blobs, key, vault.keys, _told("copy", tell)
                 )
             file = self._read_back(key, written, tell)
-            return self._record(plan, name, began, source.mark(connection).at, file, seal)
+            ended = source.mark(connection).at
+            return self._record(plan, name, began, ended, file, seal, damaged), damaged
 
     def _read_back(self, key: str, written: Written, tell: Tell) -> StoredFile:
         """Exit 0 says that the bytes are there and are those that were written."""
@@ -199,13 +231,14 @@ class Taker:
 
     def _record(
         self, plan: TakePlan, name: str, began: Place, ended: datetime, file: StoredFile,
-        seal: SealedAt | None, **given: Any,
+        seal: SealedAt | None, damaged: LogDamaged | None, **given: Any,
     ) -> RecoveryPoint:  # fmt: skip
         point = RecoveryPoint(
             id=name, environment=self._vault.environment, kind=plan.kind or Kind.BASE, tier=plan.tier.name,
             began=began.at, ended=ended, server=plan.facts.version, files=(file,),
             recipient=self._vault.keys.recipient, gymops=__version__, seal=seal, system=began.system,
-            segment=plan.facts.segment, keep_until=ended + plan.tier.keep, **given,
+            segment=plan.facts.segment, keep_until=ended + plan.tier.keep,
+            damaged=damaged.message if damaged else None, **given,
         )  # fmt: skip
         self._vault.catalogue.add(point)
         return point

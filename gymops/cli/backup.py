@@ -22,8 +22,10 @@ Examples:
 \b
 --json: {"environment", "tier", "recovery_point": {"id", "kind", "tier", "began", "ended", "size", "files",
 "seal", "keep_until", ...} or null where only WAL was received, "seal": {"number", "events", "head", "taken",
-"digest"} or null, "restorable_until", "pruned": {"points", "segments", "unclaimed"}, "notes"}.
-Exit 0: it is in the catalogue, and its bytes were read back and hash as they were written."""
+"digest"} or null, "restorable_until", "pruned": {"points", "segments", "unclaimed"}, "notes", "damaged":
+{"message", "hint"} or null}.
+Exit 0: it is in the catalogue, and its bytes were read back and hash as they were written. 1: it failed; or
+the log is damaged: then the bytes are taken all the same, nothing is sealed, and it is no good backup."""
 
 
 @click.command("backup", epilog=_EPILOG)
@@ -43,14 +45,18 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
     if managed.is_managed(settings, environment):
         _by_aws(managed.backups(settings, environment), tier or "daily", as_json=as_json)
         return
-    vault = vaults.vault(settings, environment)
-    taker = vaults.taker(settings, environment, vault)
-    plan = taker.plan(tier)
-    taken = taker.take(plan, SystemClock().now(), _Phases())
+    from gymops.backup import runs, tiers
+
+    vault, clock = vaults.vault(settings, environment), SystemClock()
+    chosen = tiers.named(vaults.tiers(settings, environment), tier)
+    with runs.watched(vault, chosen, clock, _Phases()):
+        taker = vaults.taker(settings, environment, vault)
+        taken = taker.take(taker.plan(chosen.name), clock.now(), _Phases())
     if as_json:
-        output.document(_taken(environment, plan.tier.name, taken))
-        return
-    _show(environment, taken)
+        output.document(_taken(environment, chosen.name, taken))
+    else:
+        _show(environment, taken)
+    ctx.exit(1 if taken.damaged else 0)
 
 
 def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> None:
@@ -72,6 +78,7 @@ def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> None:
                 "restorable_until": plain(until),
                 "pruned": None,
                 "notes": [],
+                "damaged": None,
             }
         )
         return
@@ -114,6 +121,7 @@ def _taken(environment: str, tier: str, taken: Taken) -> dict[str, Any]:
             "unclaimed": list(pruned.unclaimed),
         },
         "notes": list(taken.notes),
+        "damaged": taken.damaged and {"message": taken.damaged.message, "hint": taken.damaged.hint},
     }
 
 
@@ -122,7 +130,10 @@ def _show(environment: str, taken: Taken) -> None:
     if point:
         until = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
         text(f"{point.kind.value:<8} {point.id} ({point.tier}), {size(point.size)}{until}")
-    if taken.seal:
+    if taken.damaged:
+        text(f"DAMAGED  the log: {taken.damaged.message}")
+        text("         nothing was sealed: the bytes are stored, and are no good backup")
+    elif taken.seal:
         text(f"sealed   {taken.seal.events:,} events, digest {taken.seal.head}")
     if taken.until:
         text(f"until    {taken.until:%Y-%m-%d %H:%M:%S} UTC every time since the base backup can be restored")
@@ -130,6 +141,9 @@ def _show(environment: str, taken: Taken) -> None:
         text(f"pruned   {len(taken.pruned.points)} recovery points, {taken.pruned.segments} segments of WAL")
     for note in taken.notes:
         text(f"note     {note}")
+    if taken.damaged:
+        output.note(f"next: {taken.damaged.hint}")
+        return
     output.note(f"next: gymops restore-test {environment}")
 
 

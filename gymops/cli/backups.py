@@ -12,6 +12,7 @@ from gymops.cli.backup import size
 if TYPE_CHECKING:
     from gymops.backup.port import Listing, Point
 
+_SHOWN = 5
 _EPILOG = """\b
 Examples:
   gymops backups local
@@ -20,9 +21,11 @@ Examples:
 
 \b
 --json: {"environment", "points": [{"id", "kind", "tier", "taken", "size", "encrypted", "locked", "where",
-"ready", "keep_until", "seal": {"number", "events", "head", "taken", "digest"} or null, "verified"}],
+"ready", "keep_until", "seal": {"number", "events", "head", "taken", "digest"} or null, "verified",
+"damaged": how the log was damaged when it was taken, or null}],
 "windows": [{"source", "id", "earliest", "latest", "gone"}]: between these every time can be restored,
-"silent": {where nobody could look: why}}"""
+"silent": {where nobody could look: why}, "failed": what was begun since the newest good point and came to
+none: [{"tier", "began", "ended", "state", "message", ...}]}"""
 
 
 @click.command("backups", epilog=_EPILOG)
@@ -36,13 +39,22 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
 
     settings = context.settings(ctx)
     if managed.is_managed(settings, environment):
-        found = managed.backups(settings, environment).listing()
+        found, failed = managed.backups(settings, environment).listing(), []
     else:
-        found = look(vaults.vault(settings, environment))
+        from gymops.backup import runs
+
+        vault = vaults.vault(settings, environment)
+        found = look(vault)
+        good = [point.taken for point in found.points if point.ready and point.damaged is None]
+        failed = list(runs.runs(vault, since=max(good, default=None)))
     if as_json:
-        output.document({"environment": environment, **plain(found)})
+        output.document({"environment": environment, **plain(found), "failed": plain(failed)})
         return
     _list(environment, found)
+    for job in failed[-_SHOWN:]:
+        output.text(f"{job.state.value}: {job.tier}, {job.began:%Y-%m-%d %H:%M:%S} UTC: {job.message}")
+    if len(failed) > _SHOWN:
+        output.note(f"and {len(failed) - _SHOWN} before them: --json has them all")
 
 
 def _list(environment: str, found: Listing) -> None:
@@ -68,7 +80,7 @@ def _row(point: Point) -> tuple[str, ...]:
         point.tier or "",
         f"{point.taken:%Y-%m-%d %H:%M:%S}",
         size(point.size) if point.size is not None else "",
-        f"{point.seal.events:,}" if point.seal else "not sealed",
+        "log DAMAGED" if point.damaged else f"{point.seal.events:,}" if point.seal else "not sealed",
         f"{point.keep_until:%Y-%m-%d}" if point.keep_until else "",
         f"{point.verified:%Y-%m-%d}" if point.verified else "never",
     )

@@ -114,7 +114,10 @@ def _record(settings: Settings, done: Done) -> None:
     if done.job is None or managed.is_managed(settings, environment):
         return
     try:
-        runs.record(vaults.vault(settings, environment), done.job)
+        vault = vaults.vault(settings, environment)
+        if any(one.tier == done.task.tier for one in runs.runs(vault, since=done.began)):
+            return  # the command did it itself
+        runs.record(vault, done.job)
     except GymopsError as error:
         output.note(f"that it failed is not recorded: {error.message}")
 

@@ -28,6 +28,10 @@ class SealError(GymopsError):
     code = "seal"
 
 
+class LogDamaged(SealError):
+    """The log is not what was sealed of it, or cannot be read: nothing more is sealed."""
+
+
 @dataclass(frozen=True)
 class Grown:
     """A stream that grew since the seal before."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, log_head
 from gymops.eventlog.postgres import ALL, Between, PostgresLog, Span, snapshot
-from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
+from gymops.eventlog.seal import Grown, LogDamaged, Seal, Sealed
 from gymops.pg.connection import Connection, translated
 
 _MESSAGE = """
@@ -58,7 +58,7 @@ def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
     """The next seal; None if the log is as the last one says. ``before`` stays as it is.
 
     Raises:
-        SealError: the log holds fewer events than were sealed.
+        LogDamaged: the log holds fewer events than were sealed, or others.
         TargetError: the database cannot be read.
     """
     with snapshot(log.connection):
@@ -108,7 +108,7 @@ def read(log: PostgresLog, before: Mapping[str, Known], users: Between = ALL) ->
     that is still open is held to its seal, or the next one would make a change of it the truth.
 
     Raises:
-        SealError: the log holds fewer events than were sealed, or others.
+        LogDamaged: the log holds fewer events than were sealed, or others.
     """
     counts = {user: count for user, count in log.counts().items() if users.holds(user)}
     for user, one in before.items():
@@ -147,8 +147,8 @@ def _grown(before: Known, hasher: StreamHasher) -> Grown:
     return Grown(before.after + hasher.events, hasher.stream().head, tuple(closed))
 
 
-def _refused(why: str) -> SealError:
-    return SealError(why, hint="gymops runbook show restore says what to do; nothing was sealed")
+def _refused(why: str) -> LogDamaged:
+    return LogDamaged(why, hint="gymops runbook show restore says what to do; nothing was sealed")
 
 
 def mark(log: PostgresLog, number: int) -> Mark:

@@ -70,6 +70,26 @@ def test_what_the_template_takes_otherwise_is_refused_by_lint(tmp_path: Path) ->
     assert "environments.prod.backup.tiers.daily: the template takes something else" in done.stderr
 
 
+def test_a_backup_that_failed_is_listed_and_found_once(tmp_path: Path) -> None:
+    gone = 'database = "postgresql://127.0.0.1:9/none"'
+    (tmp_path / "gymops.toml").write_text(f"[environments.prod]\n{gone}\n", encoding="utf-8")
+    wrong = gymops(tmp_path, "backup", "prod", "--tier", "hourly")
+    assert wrong.returncode == 2  # nobody tried anything
+    assert gymops(tmp_path, "backup", "nowhere").returncode == 2
+    assert not list(tmp_path.rglob("runs"))
+    assert json.loads(gymops(tmp_path, "backups", "prod", "--json").stdout)["failed"] == []
+    failed = gymops(tmp_path, "backup", "prod")
+    assert failed.returncode == 1
+    listed = gymops(tmp_path, "backups", "prod")
+    (told,) = [line for line in listed.stdout.splitlines() if line.startswith("failed: daily, ")]
+    assert told.rpartition("UTC: ")[2] in failed.stderr
+    worker = gymops(tmp_path, "worker", "prod", "--once")
+    assert worker.returncode == 1
+    runs = json.loads(gymops(tmp_path, "backups", "prod", "--json").stdout)["failed"]
+    assert [(one["tier"], one["state"]) for one in runs] == [("daily", "failed")] * 2
+    assert not (tmp_path / ".gymops/backups/data").exists()
+
+
 def test_two_workers_are_not_at_one_environment(tmp_path: Path) -> None:
     folder = tmp_path / ".gymops" / "locks"
     folder.mkdir(parents=True)

@@ -200,6 +200,26 @@ def test_minutes_back_to_the_second_before(backed: Place) -> None:
 
 
 @pytest.mark.long
+def test_a_backup_of_a_damaged_log_is_taken_is_not_good_and_leads_back(backed: Place) -> None:
+    backed.sql(DAMAGE)
+    shown = backed.run("backup", "local")
+    assert shown.returncode == 1
+    assert "DAMAGED  the log: 'sample|00000" in shown.stdout
+    assert " has 500 events, and " in shown.stdout
+    assert "sealed  " not in shown.stdout
+    told = backed.json("backup", "local", "--tier", "continuous", code=1)
+    assert told["recovery_point"] is None
+    assert shown.stderr.splitlines()[-1] == f"next: {told['damaged']['hint']}"
+    listed = backed.good("backups", "local")
+    assert listed.count("log DAMAGED") == 1
+    assert "not sealed: daily, " in listed
+    first, *_ = backed.json("audit", "local", code=3)["findings"]
+    assert (first["kind"], first["next"]) == ("log-damaged", told["damaged"]["hint"])
+    command = told["damaged"]["hint"].replace("NEW", "whole").split()
+    assert f"proved   {EVENTS:,} events" in backed.good(*command[1:])
+
+
+@pytest.mark.long
 def test_days_a_copy_beside_what_runs(backed: Place) -> None:
     before = now(backed)
     backed.sql(DAMAGE)

@@ -44,6 +44,16 @@ def _failed(row: Year, job: Job) -> Planted:
     return Kind.FAILED, job.tier, _due(job)
 
 
+def _unsealed(row: Year, job: Job) -> Planted | None:
+    """Its bytes are there, of a damaged log."""
+    if job.point not in {one.id for one in row.points}:
+        return None
+    row.replace_job(job, state=State.UNSEALED, message="5 events are gone")
+    row.replace_point(job.point, damaged="5 events are gone")
+    row.drop_point(f"us-east-1/{job.point}")
+    return Kind.FAILED, job.tier, _due(job)
+
+
 def _late(row: Year, job: Job) -> Planted:
     began = _due(job) + timedelta(hours=2)
     row.replace_job(job, began=began, ended=began + HOUR / 2)
@@ -109,7 +119,8 @@ def _keep(job: Job) -> timedelta:
 
 
 PLANTS: tuple[Callable[[Year, Job], Planted | None], ...] = (
-    _missing, _failed, _late, _skipped, _small, _gone, _open, _unlocked, _kept_short, _kept_long, _copy,
+    _missing, _failed, _unsealed, _late, _skipped, _small, _gone, _open, _unlocked, _kept_short, _kept_long,
+    _copy,
 )  # fmt: skip
 
 
