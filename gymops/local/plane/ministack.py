@@ -121,6 +121,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_create_api": "data",
         "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
     },
+    _SERVICES + "cognito": {"_user_pools": _SCOPED},
     _SERVICES + "cloudformation": {"_stacks": _SCOPED, "load_persisted_state": "data"},
     _CFN + "provisioners": {
         "_RESOURCE_HANDLERS": _MAPPING,

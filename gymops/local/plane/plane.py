@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from gymops.local.plane import ministack, templates
+from gymops.local.plane import ministack, templates, users
 from gymops.local.plane.backup.api import BackupApi
 from gymops.local.plane.backup.jobs import Jobs
 from gymops.local.plane.backup.schedule import BackupSchedule
@@ -97,7 +97,7 @@ class Plane:
         threading.Thread(target=self._open_addresses, daemon=True).start()
         for service in self._added:
             app = service.around(app)
-        app = self._registry.around(app)
+        app = users.around(self._registry.around(app))
         return Control(self._context, self._status, self._tick).around(self._saver.around(app))
 
     def _tick(self) -> None:

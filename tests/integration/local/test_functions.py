@@ -40,12 +40,14 @@ def handler(event, context):
     return {"event": event, "env": os.environ["GREETING"], "arn": context.invoked_function_arn,
             "left": context.get_remaining_time_in_millis() > 1000, "foreign": foreign,
             "settings": [name for name in os.environ if name in ("STATE_DIR", "PERSIST_STATE")],
+            "level": os.environ["LOG_LEVEL"],
             "account": boto3.client("sts").get_caller_identity()["Account"]}
 """
-    name = deploy(aws, source, Environment={"Variables": {"GREETING": "hello"}})
+    name = deploy(aws, source, Environment={"Variables": {"GREETING": "hello", "LOG_LEVEL": "DEBUG"}})
     found = invoke(aws, name, {"a": [1, None]})
     assert found == {
         "event": {"a": [1, None]}, "env": "hello", "left": True, "settings": [], "account": "111111111111",
+        "level": "DEBUG",
         "arn": f"arn:aws:lambda:us-east-1:111111111111:function:{name}",
         "foreign": "No module named 'psycopg'",
     }  # fmt: skip

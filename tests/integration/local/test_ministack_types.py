@@ -58,6 +58,22 @@ made = handlers["AWS::EC2::Subnet"]["create"]("N", {"VpcId": vpc, "CidrBlock": "
 print(json.dumps("CidrBlock" in made[1]))
 """, False, id="a subnet's block",
         ),
+        pytest.param(
+            """
+key, spec = [{"AttributeName": "id", "KeyType": "HASH"}], {"SSEEnabled": True, "SSEType": "KMS"}
+props = {"TableName": "t", "KeySchema": key, "SSESpecification": spec}
+handlers["AWS::DynamoDB::Table"]["create"]("T", props, "s")
+print(json.dumps(ministack.service("dynamodb")._tables["t"]["SSEDescription"]))
+""", None, id="a table's encryption",
+        ),
+        pytest.param(
+            """
+props = {"Name": "a", "ProtocolType": "HTTP", "CorsConfiguration": {"AllowOrigins": ["*"]}}
+made = handlers["AWS::ApiGatewayV2::Api"]["create"]("A", props, "s")[0]
+api = ministack.service("apigateway")._apis[made]
+print(json.dumps(ministack.service("apigateway")._cors_response_headers(api["corsConfiguration"], "https://a")))
+""", {}, id="the origins of an API, in the spelling of a template",
+        ),
     ],
 )  # fmt: skip
 def test_it_still_passes_over(python: Path, code: str, found: Any) -> None:
@@ -68,6 +84,7 @@ def test_it_still_passes_over(python: Path, code: str, found: Any) -> None:
     ("kind", "parameters"),
     [
         ("AWS::Backup::BackupVault", _UPDATE),
+        ("AWS::DynamoDB::Table", _UPDATE),
         ("AWS::EC2::Subnet", _UPDATE),
         ("AWS::S3::Bucket", _UPDATE[:-1]),
         (

@@ -13,6 +13,7 @@ from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions import metrics
 from gymops.local.plane.functions.artefact import Artefacts
+from gymops.local.plane.functions.runtime import NOT_FOR_FUNCTIONS, OWN
 
 _Dispatch = Callable[..., dict[str, Any]]
 
@@ -49,7 +50,7 @@ class Execution:
                 return {"body": body, "error": True, "log": fault.message}
             shown = {
                 **config, "Runtime": "provided.al2023", "PackageType": "Zip", "Layers": [],
-                "Handler": config.get("Handler") or "bootstrap",
+                "Handler": config.get("Handler") or "bootstrap", "Environment": _own(config),
             }  # fmt: skip
             disguised = {**func, "code_zip": launcher, "config": shown}
             return _told(original(disguised, shown, event, request_id, started))
@@ -86,6 +87,14 @@ class Execution:
             if point < 0:
                 return str(version)
         return qualifier
+
+
+def _own(config: dict[str, Any]) -> dict[str, Any]:
+    """A function's variables; one that is called like a setting of the emulator's is told apart from it."""
+    variables = (config.get("Environment") or {}).get("Variables") or {}
+    return {
+        "Variables": {OWN + key if key in NOT_FOR_FUNCTIONS else key: variables[key] for key in variables}
+    }
 
 
 def _told(result: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 _API = "/2018-06-01/runtime"
+OWN = "GYMOPS_OWN_"
+"""Begins what is called like one of the emulator's settings, and is the function's."""
 # The emulator's own settings, which its children inherit.
-_NOT_FOR_FUNCTIONS = (
+NOT_FOR_FUNCTIONS = (
     "GATEWAY_PORT", "BIND_HOST", "S3_PERSIST", "S3_DATA_DIR", "PERSIST_STATE", "STATE_DIR",
     "MINISTACK_REGION", "LOG_LEVEL", "SFTP_ENABLED", "IOT_MTLS_ENABLED", "DOCKER_HOST",
     "GYMOPS_LOCAL_RUNTIME",
@@ -48,8 +50,10 @@ class Context:
 def main(launch: Path) -> None:
     """Prepare the surroundings, then serve until the emulator is gone."""
     document = json.loads(launch.read_text(encoding="utf-8"))
-    for name in _NOT_FOR_FUNCTIONS:
+    for name in NOT_FOR_FUNCTIONS:
         os.environ.pop(name, None)
+        if OWN + name in os.environ:
+            os.environ[name] = os.environ.pop(OWN + name)
     os.environ.update(document["environment"])
     os.chdir(document["task"])
     sys.path[:0] = document["paths"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from gymops.local.plane.types import data, network, operations, schedules
+from gymops.local.plane.types import data, gateways, network, operations, schedules, tables
 from gymops.local.plane.types.kind import Kind
 
-INSTEAD: tuple[type[Kind], ...] = (schedules.Schedule,)
+INSTEAD: tuple[type[Kind], ...] = (
+    schedules.Schedule,
+    gateways.Api,
+    gateways.Stage,
+    tables.Table,
+)
 """Types that the emulator has, and whose own handlers pass over too much."""
 
 KINDS: tuple[type[Kind], ...] = (
