@@ -47,6 +47,16 @@ PARTS = (
         " Python; memory, CPU, VPC and architecture are not enforced",
     ),
     Part(
+        "ECS tasks", Kind.REAL,
+        "Python from an image's last layer, each a process with an address of its own; health checks,"
+        " rolling deployments, their circuit breaker; CPU, memory, roles, architecture are not enforced",
+    ),
+    Part(
+        "Application Load Balancers", Kind.REAL,
+        "each on a port of its own, where the listener that was made first answers by its rules; no TLS, no"
+        " security groups",
+    ),
+    Part(
         "ECR", Kind.REAL,
         "a registry for each account and region, by the distribution API on the local AWS's own port, with"
         " the token ECR gives; lifecycle policies are kept and expire nothing, nothing is scanned",
@@ -99,6 +109,9 @@ PARTS = (
 
 _REAL_TYPES = frozenset({
     "AWS::ApiGatewayV2::Api", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault", "AWS::ECR::Repository",
+    "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::TargetGroup",
     "AWS::Lambda::Alias", "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Url",
     "AWS::Lambda::Version",
     "AWS::RDS::DBInstance", "AWS::RDS::DBParameterGroup", "AWS::SecretsManager::Secret",

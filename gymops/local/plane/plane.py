@@ -16,6 +16,9 @@ from gymops.local.plane.calls import Calls
 from gymops.local.plane.chat import Chat
 from gymops.local.plane.context import Context
 from gymops.local.plane.control import Control
+from gymops.local.plane.ecs.balancers import addressed
+from gymops.local.plane.ecs.health import Health
+from gymops.local.plane.ecs.services import Services
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions.execution import Execution
 from gymops.local.plane.functions.metrics import Metrics
@@ -54,6 +57,8 @@ class Plane:
         self._execution = Execution(self._context)
         self._metrics = Metrics(self._context)
         self._addresses = Addresses()
+        self._health = Health()
+        self._services = Services(self._context, self._health)
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
         self._registry = Registry(self._context)
@@ -75,6 +80,7 @@ class Plane:
         look_by_arn()
         for kind, handlers in guarded(self._calls).items():
             self._stacks.register(kind, handlers)
+        self._stacks.register(*addressed())
         for one in (*KINDS, *INSTEAD):
             self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
@@ -85,6 +91,8 @@ class Plane:
         self._execution.install()
         self._metrics.install()
         self._addresses.install()
+        self._health.install()
+        self._services.install()
         self._registry.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
         self._stacks.fail_interrupted()

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +24,20 @@ from gymops.local.plane.registry import Registry
 
 _RUNTIME = Path(__file__).with_name("runtime.py")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """An image on disk."""
+
+    root: Path
+    config: dict[str, Any]
+
+    def within(self, path: str) -> Path:
+        """Where a path of the image is."""
+        return (
+            self.root.joinpath(*PurePosixPath(path).parts[1:]) if path.startswith("/") else self.root / path
+        )
 
 
 class Artefacts:
@@ -42,7 +57,7 @@ class Artefacts:
         launch = (
             self._of_image(config) if config.get("PackageType") == "Image" else self._of_zip(function, config)
         )
-        python = _python(str(config.get("Runtime") or f"python3.{sys.version_info.minor}"))
+        python = interpreter(str(config.get("Runtime") or f"python3.{sys.version_info.minor}"))
         text = json.dumps(launch, sort_keys=True)
         file = self._context.functions / "launch" / f"{_digest(text.encode())}.json"
         if not file.exists():
@@ -69,23 +84,41 @@ class Artefacts:
             paths += _layer_paths(layer)
         return self._launch(task, paths, {"LAMBDA_TASK_ROOT": str(task)})
 
-    def _of_image(self, config: dict[str, Any]) -> dict[str, Any]:
-        uri = str(config["ImageUri"])
+    def fetched(self, uri: str) -> image.Image:
+        """An image; what is named by its digest is fetched once.
+
+        Raises:
+            Fault: it is not there, or not as its digest says.
+        """
         found = self._fetched.get(uri)
         if found is None:
             machine = _MACHINES.get(platform.machine(), platform.machine())
             found = image.fetch(uri, self._registry, machine)
             if "@sha256:" in uri:
                 self._fetched[uri] = found
+        return found
+
+    def unpacked(self, uri: str) -> Unpacked:
+        """An image's last layer on disk, and its configuration.
+
+        Raises:
+            Fault: as ``image``.
+        """
+        found = self.fetched(uri)
         root = self._unpacked(found.digest, lambda target: image.unpack(found.layer, target))
+        return Unpacked(root, found.config)
+
+    def _of_image(self, config: dict[str, Any]) -> dict[str, Any]:
+        uri = str(config["ImageUri"])
+        found = self.unpacked(uri)
         written = config.get("ImageConfigResponse", {}).get("ImageConfig") or config.get("ImageConfig") or {}
         entry = [*(written.get("EntryPoint") or found.config.get("Entrypoint") or [])]
         command = [*(written.get("Command") or found.config.get("Cmd") or [])]
         place = written.get("WorkingDirectory") or found.config.get("WorkingDir") or "/var/task"
         environment = dict(one.partition("=")[::2] for one in found.config.get("Env") or [])
-        task = _within(root, place)
-        paths = [str(_within(root, part)) for part in environment.pop("PYTHONPATH", "").split(":") if part]
-        paths += [str(task), *(str(path) for path in sorted(root.rglob("site-packages")))]
+        task = found.within(place)
+        paths = [str(found.within(part)) for part in environment.pop("PYTHONPATH", "").split(":") if part]
+        paths += [str(task), *(str(path) for path in sorted(found.root.rglob("site-packages")))]
         for name in ("PATH", "HOME", "VIRTUAL_ENV"):
             environment.pop(name, None)
         module, arguments = _module([*entry, *command])
@@ -152,11 +185,11 @@ def _layer_paths(layer: Path) -> list[str]:
     return [str(path) for path in candidates if path.is_dir()]
 
 
-def _python(runtime: str) -> str:
+def interpreter(runtime: str) -> str:
     """The interpreter of a runtime: this one without its packages, or another version found on PATH."""
-    wanted = runtime.removeprefix("python")
+    wanted = ".".join(runtime.removeprefix("python").split(".")[:2])
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if wanted == ours:
+    if wanted in {"", ours}:
         return str(Path(sys.executable).resolve())
     found = shutil.which(f"python{wanted}")
     if found is None:
@@ -174,10 +207,6 @@ def _module(arguments: list[str]) -> tuple[str, list[str]]:
         at = arguments.index("-m") + 1
         return arguments[at], arguments[at:]
     return "", []
-
-
-def _within(root: Path, path: str) -> Path:
-    return root.joinpath(*PurePosixPath(path).parts[1:]) if path.startswith("/") else root / path
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gymops.local.plane import ministack, postgres
+from gymops.local.plane.ecs import balancers
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions import metrics
 
@@ -42,6 +43,8 @@ class Addresses:
         for key, api in list(ministack.service("apigateway")._apis.all_items()):
             if port := _port_of(api.get("apiEndpoint", "")):
                 wanted[f"api {'/'.join(key)}"] = port, _http_api(key, api)
+        for name, port, serve in balancers.open_ones():
+            wanted[name] = port, serve
         with self._lock:
             for name in [name for name in self._servers if name not in wanted]:
                 server = self._servers.pop(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from gymops.local.plane.types import data, gateways, network, operations, schedules, tables
+from gymops.local.plane.types import containers, data, gateways, network, operations, schedules, tables
 from gymops.local.plane.types.kind import Kind
 
 INSTEAD: tuple[type[Kind], ...] = (
     schedules.Schedule,
+    containers.TaskDefinition,
+    containers.Service,
     gateways.Api,
     gateways.Stage,
     tables.Table,
