@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from gymops.aws.object_lock import ObjectLock
 from gymops.aws.session import AwsError, translated
 from gymops.clock import Clock
 from gymops.errors import Changed, Exists, GymopsError
@@ -25,18 +26,27 @@ _AT_ONCE = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 
 class S3Objects:
     """Objects under their keys in a bucket. ``owner``: the account that must own it, so that a bucket of the
-    same name in another's account is not taken for ours.
+    same name in another's account is not taken for ours. ``lock``: by which what is created is held.
 
     After every answer but a plain yes the object is read back: botocore asks again by itself, and then its
     second request is refused because its first was carried out; or the answer was lost on its way. If what
     is there is ours, it was written, and no second time: the condition holds for one of our requests only.
     """
 
-    def __init__(self, client: Any, bucket: str, clock: Clock, *, owner: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        clock: Clock,
+        *,
+        owner: str | None = None,
+        lock: ObjectLock | None = None,
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._clock = clock
         self._whose = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+        self._lock = lock
 
     def get(self, key: str) -> tuple[bytes, str, float] | None:
         def read() -> tuple[bytes, str, float]:
@@ -80,7 +90,8 @@ class S3Objects:
             _go_on(refused[-1])
 
     def _put(self, key: str, data: bytes, etag: str | None, conflict: GymopsError) -> str:
-        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        condition |= self._lock.held(key) if self._lock else {}
         for refused in self._attempts():
             try:
                 with translated(self._name(key)):

@@ -26,16 +26,23 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """The recovery points of one environment: ``points/ENV/ID.json``."""
+    """The recovery points of one environment: ``points/ENV/ID.json``; ``hold``: keeps a file until a time."""
 
-    def __init__(self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (),
+        hold: Callable[[str, datetime], None] = lambda _, __: None,
+    ) -> None:  # fmt: skip
+        self._hold = hold
         self._objects = objects
         self._environment = named(environment)
         self._keys = keys
         self._trusted = {keys.public, *trusted}
 
     def add(self, point: RecoveryPoint) -> None:
-        """Record one whose bytes are stored."""
+        """Record one whose bytes are stored; they are held as long as it is kept."""
+        if point.keep_until is not None:
+            for file in point.files:
+                self._hold(file.key, point.keep_until)
         self._objects.create(self._key(point.id), envelope.close(point.dump(), self._keys))
 
     def points(self) -> Sequence[RecoveryPoint]:

@@ -81,7 +81,7 @@ def _point(vault: Vault, point: RecoveryPoint, there: set[str], passed: Mapping[
         taken=point.began,
         size=point.size,
         encrypted=True,
-        locked=False,
+        locked=vault.locked(point),
         where=vault.where,
         ready=all(file.key in there for file in point.files),
         keep_until=point.keep_until,

@@ -13,7 +13,8 @@ from gymops.backup.slots import words
 from gymops.backup.tiers import CONTINUOUS, Tier
 
 _FIX = "gymops runbook show backup-failure"
-_IN_VAULTS = frozenset({"aws-backup", "copy"})
+_LOCKABLE = frozenset({"aws-backup", "base", "copy", "dump"})
+"""What a vault of AWS Backup, or a bucket's object lock, can hold; RDS's own snapshots nothing can."""
 
 
 def restorable(tier: Tier, evidence: Evidence) -> bool:
@@ -71,8 +72,8 @@ def of_points(evidence: Evidence, expected: Expected, now: datetime) -> Iterator
             continue
         if not point.encrypted:
             yield Finding(Kind.UNENCRYPTED, point.tier, point.taken, "it is not encrypted", _FIX, point.id)
-        if expected.locked and point.kind in _IN_VAULTS and not point.locked:
-            what = "its vault does not keep it from being deleted"
+        if expected.locked and point.kind in _LOCKABLE and not point.locked:
+            what = "nothing keeps it from being deleted"
             yield Finding(Kind.UNLOCKED, point.tier, point.taken, what, _FIX, point.id)
         tier = tiers.get(point.tier or "")
         if tier is not None and tier.schedule is not None:

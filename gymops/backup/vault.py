@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from gymops.backup import wal
 from gymops.backup.catalogue import Catalogue, Seals
@@ -13,6 +14,26 @@ from gymops.backup.recovery_point import RecoveryPoint
 from gymops.backup.wal import Wal
 from gymops.store.blobs import Blobs
 from gymops.store.objects import Objects
+
+_ROUNDED = timedelta(seconds=1)
+"""S3 keeps whole seconds, or less."""
+
+
+class Lock(Protocol):
+    """What keeps files from being deleted, where the store can; keys are those of the store's files."""
+
+    @property
+    def on(self) -> bool:
+        """Whether the store can."""
+        ...
+
+    def hold(self, key: str, until: datetime) -> None:
+        """Keep one until then, where the store can."""
+        ...
+
+    def until(self, key: str) -> datetime | None:
+        """Until when one is kept; None: it is not."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,11 +48,26 @@ class Vault:
     """A private folder for what passes through."""
     where: str
     """For people: a folder, ``s3://bucket/prefix``."""
+    lock: Lock | None = None
+    """None: the store has nothing of the kind."""
 
     @property
     def catalogue(self) -> Catalogue:
         """Its recovery points."""
-        return Catalogue(self.objects, self.environment, self.keys)
+        if self.lock is None:
+            return Catalogue(self.objects, self.environment, self.keys)
+        return Catalogue(self.objects, self.environment, self.keys, hold=self.lock.hold)
+
+    def locked(self, point: RecoveryPoint) -> bool:
+        """Whether nobody can delete its files before its time is over.
+
+        Raises:
+            AwsError: nobody may look.
+        """
+        if self.lock is None or not self.lock.on or point.keep_until is None:
+            return False
+        held = [self.lock.until(file.key) for file in point.files]
+        return all(until is not None and until >= point.keep_until - _ROUNDED for until in held)
 
     @property
     def seals(self) -> Seals:

@@ -67,15 +67,16 @@ class Own:
     def expected(self) -> Expected:
         from gymops.backup.evidence import Expected
 
-        return Expected(vaults.tiers(self.settings, self.environment))
+        lock = self._vault.lock
+        return Expected(vaults.tiers(self.settings, self.environment), locked=lock is not None and lock.on)
 
     def evidence(self, now: datetime) -> Evidence:
         from gymops.backup.gather import gather
 
-        return gather(self.vault(), now)
+        return gather(self._vault, now)
 
-    def vault(self) -> Vault:
-        """Where they are."""
+    @cached_property
+    def _vault(self) -> Vault:
         return vaults.vault(self.settings, self.environment)
 
     def publish(self, found: Audit) -> None:  # noqa: ARG002

@@ -43,6 +43,7 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     from gymops.aws.databases import Databases
     from gymops.aws.functions import Functions
     from gymops.aws.instances import Instances
+    from gymops.aws.object_lock import ObjectLock
     from gymops.aws.s3 import S3Objects
     from gymops.aws.vaults import Vaults
     from gymops.backup.managed.backups import ManagedBackups
@@ -64,7 +65,8 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     names = {stack.name for stack in deployment.stacks()}
     found = places(site.outputs("app"), site.outputs("copies") if "copies" in names else None)
     clock = SystemClock()
-    objects = Below(S3Objects(account.client("s3"), bucket, clock), "backups/")
+    s3 = account.client("s3")
+    objects = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")
     by = vaults.wrapping(settings, environment, account) or _of_the_stacks(
         account, site, objects, environment
     )

@@ -36,12 +36,17 @@ def vault(settings: Settings, environment: str) -> Vault:
     clock, work = SystemClock(), settings.home / "work"
     if store and store.startswith("s3://"):
         from gymops.aws.blobs import S3Blobs
+        from gymops.aws.object_lock import ObjectLock
         from gymops.aws.s3 import S3Objects
 
         client, (bucket, prefix) = _account(settings, environment).client("s3"), _place(store)
-        objects = Below(S3Objects(client, bucket, clock), f"{prefix}records/")
+        lock = ObjectLock(client, bucket, clock, f"{prefix}records/")
+        objects = Below(S3Objects(client, bucket, clock, lock=lock), f"{prefix}records/")
         blobs = S3Blobs(client, bucket, f"{prefix}data/", clock)
-        return Vault(environment, objects, blobs, keys(settings, environment, objects, by), work, store)
+        return Vault(
+            environment, objects, blobs, keys(settings, environment, objects, by), work, store,
+            ObjectLock(client, bucket, clock, f"{prefix}data/"),
+        )  # fmt: skip
     folder = Path(store) if store else settings.home / "backups"
     if (settings.home / "keys").resolve().is_relative_to(folder.resolve()):
         raise ConfigError(

@@ -19,6 +19,7 @@ ACTIONS = {
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:CreateMultipartUpload": "s3:PutObject", "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "s3:ListObjectVersions": "s3:ListBucketVersions", "s3:ListBuckets": "s3:ListAllMyBuckets",
     "lambda:Invoke": "lambda:InvokeFunction", "servicequotas:GetAwsDefaultServiceQuota":
@@ -36,7 +37,7 @@ def calls(file: Path) -> Iterator[str]:
     text = file.read_text(encoding="utf-8")
     services = set(re.findall(r'client\(\s*"([a-z0-9-]+)"', text))
     services |= set(re.findall(r'"\),\s*"([a-z0-9]+)",', text))  # as the table of quotas has them
-    if file.name in {"s3.py", "bucket.py", "blobs.py"}:
+    if file.name in {"s3.py", "bucket.py", "blobs.py", "object_lock.py"}:
         services.add("s3")  # its client is given
     nodes = list(ast.walk(ast.parse(text)))
     names = {one.attr for one in nodes if isinstance(one, ast.Attribute)}
