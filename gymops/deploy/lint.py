@@ -30,6 +30,11 @@ from gymops.deploy.template import LARGEST_INLINE, Architecture, Resource, Steps
 LATER: Mapping[str, str] = {
     "ImageUri": f"123456789012.dkr.ecr.us-west-1.amazonaws.com/app@sha256:{'0' * 64}",
     "DistributionId": "E2EXAMPLE",
+    "DataKey": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+    "UserPoolId": "us-east-1_EXAMPLE",
+    "UserPoolClientId": "1example23456789",
+    "UsersTable": "users",
+    "UsersTableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/users",
 }
 """What a deploy gives to a stack, and no file of parameters can hold."""
 

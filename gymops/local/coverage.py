@@ -84,9 +84,21 @@ PARTS = (
         "of roles, functions, log groups, buckets, secrets, queues, parameters and tables, by their main"
         " properties; that topics, repositories and rules are there; other types are not looked at",
     ),
-    Part("S3, SNS, SQS, SSM, DynamoDB, EventBridge", Kind.EMULATED, "by ministack"),
+    Part("S3, SNS, SQS, SSM, EventBridge", Kind.EMULATED, "by ministack"),
+    Part(
+        "DynamoDB", Kind.EMULATED,
+        "by ministack: items are kept, found and expire; encryption and point-in-time recovery are recorded",
+    ),
     Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
-    Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM, Cognito", Kind.EMULATED, "names and settings"),
+    Part(
+        "HTTP APIs", Kind.REAL,
+        "each on a port of its own, with its routes, CORS and JWT authorizers; no throttling, no access logs",
+    ),
+    Part(
+        "Cognito user pools", Kind.REAL,
+        "users sign up and in, tokens are signed and checked; no mail and no text message, no hosted pages",
+    ),
+    Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM", Kind.EMULATED, "names and settings"),
     Part(
         "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
         "recorded; nothing is routed, scaled, counted or posted",
@@ -108,7 +120,9 @@ PARTS = (
 
 
 _REAL_TYPES = frozenset({
-    "AWS::ApiGatewayV2::Api", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault", "AWS::ECR::Repository",
+    "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault",
+    "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::ECR::Repository",
     "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::ElasticLoadBalancingV2::TargetGroup",
