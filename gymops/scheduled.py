@@ -91,7 +91,8 @@ def publish(found: Audit, account: Account, topic: str) -> None:
     from gymops.aws.notices import Metrics, Topic
     from gymops.backup import telling
 
-    Metrics(account, telling.NAMESPACE).put(list(telling.metrics(found)), telling.dimensions(found), found.at)
+    whose = telling.dimensions(found.environment)
+    Metrics(account, telling.NAMESPACE).put(list(telling.metrics(found)), whose, found.at)
     alert = telling.alert(found)
     if alert and topic:
         Topic(account, topic).publish(*alert)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gymops.backup.audit import Audit
+from gymops.backup.evidence import Result, Trial
 from gymops.backup.findings import Finding, Kind, day
 
 NAMESPACE = "gymops/Backup"
@@ -23,19 +25,49 @@ def metrics(audit: Audit) -> Iterator[tuple[str, float, str]]:
         yield "SuccessRate", audit.success_rate * 100, "Percent"
     if audit.newest is not None:
         yield "NewestAge", (audit.at - audit.newest).total_seconds(), "Seconds"
-    trials = [one.tested for one in audit.standings if one.tested]
+    tested = [(one.tested, one.tier.rpo, one.tier.rto) for one in audit.standings if one.tested]
+    yield from restore_tests([Told.of(trial, _seconds(rpo), _seconds(rto)) for trial, rpo, rto in tested])
+
+
+@dataclass(frozen=True)
+class Told:
+    """A restore-test, as far as metrics go."""
+
+    passed: bool
+    rpo: float | None
+    rto: float | None
+    missed: int
+    """Of its two targets."""
+
+    @staticmethod
+    def of(trial: Trial, rpo: float | None, rto: float | None) -> Told:
+        """A restore-test of a tier with these targets, in seconds."""
+        held = ((trial.rpo_seconds, rpo), (trial.rto_seconds, rto))
+        missed = sum(took is not None and most is not None and took > most for took, most in held)
+        return Told(trial.result is Result.PASSED, trial.rpo_seconds, trial.rto_seconds, missed)
+
+
+def restore_tests(told: Sequence[Told]) -> Iterator[tuple[str, float, str]]:
+    """The worst of some restore-tests; of none, nothing. What could not be verified did not pass."""
+    if not told:
+        return
+    yield "RestoreTestPassed", float(all(one.passed for one in told)), "Count"
+    yield "RestoreTestMissed", float(sum(one.missed for one in told)), "Count"
     for name, seconds in (
-        ("RestoreTestRto", [one.rto_seconds for one in trials]),
-        ("RestoreTestRpo", [one.rpo_seconds for one in trials]),
+        ("RestoreTestRto", [one.rto for one in told if one.rto is not None]),
+        ("RestoreTestRpo", [one.rpo for one in told if one.rpo is not None]),
     ):
-        known = [one for one in seconds if one is not None]
-        if known:
-            yield name, max(known), "Seconds"
+        if seconds:
+            yield name, max(seconds), "Seconds"
 
 
-def dimensions(audit: Audit) -> Mapping[str, str]:
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
+
+
+def dimensions(environment: str) -> Mapping[str, str]:
     """Whose metrics."""
-    return {"Environment": audit.environment}
+    return {"Environment": environment}
 
 
 def alert(audit: Audit) -> tuple[str, str] | None:

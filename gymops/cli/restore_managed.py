@@ -11,6 +11,7 @@ from gymops.clock import SystemClock
 from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
 
 if TYPE_CHECKING:
+    from gymops.aws.account import Account
     from gymops.backup.managed.backups import ManagedBackups
     from gymops.backup.managed.switching import Change
     from gymops.backup.port import RestorePlan, Wanted
@@ -73,6 +74,7 @@ def tests(
     from gymops.backup.port import Wanted
     from gymops.backup.recovery_point import new_id
     from gymops.backup.restore_test import How, Records, run
+    from gymops.deploy.environment import resolve
 
     if drill or with_app:
         raise ConfigError(
@@ -81,6 +83,7 @@ def tests(
             hint="leave it out; or try it with `local`",
         )
     backups = managed.backups(settings, environment)
+    account = context.account(settings, resolve(settings, environment))
     records = Records(backups.objects, environment, backups.keys)
     tiers = vaults.tiers(settings, environment)
     if wanted is None:
@@ -90,10 +93,26 @@ def tests(
         how = How(new_id(SystemClock().now()), environment, tiers, backups.seals)
         tested = run(backups, one, how, SystemClock(), restoring.Phases())
         records.add(tested)
+        _publish(account, tested)
         yield tested
     for verdict in judge(backups, backups.aws.jobs, restoring.Phases()):
         said = {True: "passed", False: "FAILED", None: "could not verify"}[verdict.passed]
         output.note(f"AWS Backup's test of {verdict.point}: {said}: {verdict.why}")
+
+
+def _publish(account: Account, tested: Tested) -> None:
+    """Put its metrics, which an alarm of the stacks looks at; that nobody took them changes no verdict."""
+    from gymops.aws.notices import Metrics
+    from gymops.backup import telling
+    from gymops.backup.gather import trial
+
+    target = tested.target
+    told = telling.Told.of(trial(tested), target.rpo_seconds, target.rto_seconds)
+    whose = telling.dimensions(tested.environment)
+    try:
+        Metrics(account, telling.NAMESPACE).put(list(telling.restore_tests([told])), whose, tested.ended)
+    except GymopsError as error:
+        output.note(f"CloudWatch was not told: {error.message}")
 
 
 def _restored(backups: ManagedBackups, plan: RestorePlan) -> Restoration:

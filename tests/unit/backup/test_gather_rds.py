@@ -11,11 +11,11 @@ import pytest
 from gymops.aws.backup_history import PastJob
 from gymops.aws.databases import Database
 from gymops.backup.audit import audit
-from gymops.backup.evidence import Evidence, Result, State
+from gymops.backup.evidence import Evidence, Result, State, Trial
 from gymops.backup.findings import Kind
 from gymops.backup.gather_rds import gather
 from gymops.backup.port import Listing, Point, Window
-from gymops.backup.telling import alert, metrics
+from gymops.backup.telling import Told, alert, metrics, restore_tests
 from tests.unit.backup.test_page import audited, hurt
 from tests.unit.backup.years import DAY, EXPECTED, NOW, year
 
@@ -123,6 +123,29 @@ def test_metrics_say_how_it_stands() -> None:
     assert told["Findings"] == (6.0, "Count")
     assert told["NewestAge"] == (240.0, "Seconds")
     assert 92 < told["SuccessRate"][0] < 93
+    assert (told["RestoreTestPassed"], told["RestoreTestMissed"]) == ((1.0, "Count"), (0.0, "Count"))
+
+
+@pytest.mark.parametrize(
+    ("result", "rpo", "rto", "passed", "missed"),
+    [
+        (Result.PASSED, 5.0, 50.0, 1.0, 0.0),
+        (Result.PASSED, 5.1, 50.0, 1.0, 1.0),
+        (Result.PASSED, 6.0, 51.0, 1.0, 2.0),
+        (Result.PASSED, None, None, 1.0, 0.0),
+        (Result.FAILED, 1.0, None, 0.0, 0.0),
+        (Result.UNVERIFIED, None, None, 0.0, 0.0),
+    ],
+)
+def test_the_worst_of_restore_tests_is_told(
+    result: Result, rpo: float | None, rto: float | None, passed: float, missed: float
+) -> None:
+    good = Told.of(Trial(NOW, Result.PASSED, "daily", rpo_seconds=2.0, rto_seconds=3.0), 5.0, 50.0)
+    one = Told.of(Trial(NOW, result, "daily", rpo_seconds=rpo, rto_seconds=rto), 5.0, 50.0)
+    told = {name: value for name, value, _ in restore_tests([good, one])}
+    assert (told["RestoreTestPassed"], told["RestoreTestMissed"]) == (passed, missed)
+    assert (told["RestoreTestRpo"], told["RestoreTestRto"]) == (max(rpo or 0, 2.0), max(rto or 0, 3.0))
+    assert list(restore_tests([])) == []
 
 
 def test_an_alert_tells_what_is_new_and_what_is_still_so() -> None:

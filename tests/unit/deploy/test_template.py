@@ -275,7 +275,7 @@ def made(**given: str) -> set[str]:
         (
             {"OperationsHandler": "a.b", "AuditHandler": "a.c"},
             {"DatabaseFunction", "DatabaseFunctionRole", "OperationsFunction", "OperationsRole"}
-            | {"OperationsLogs", "AuditSchedule"},
+            | {"OperationsLogs", "AuditSchedule", "AuditSilenceAlarm"},
             set(),
         ),
         (

@@ -15,6 +15,7 @@ from typing import Any
 
 from gymops.local.plane import ministack
 from gymops.local.plane.context import Context
+from gymops.local.plane.functions import shares
 
 _RESOURCE: ContextVar[str | None] = ContextVar("gymops_resource", default=None)
 _KEPT_SECONDS = 3 * 3600.0
@@ -40,6 +41,7 @@ class Metrics:
         watch = ministack.service("cloudwatch")
         ministack.wrap(watch, "record_metric", self._recording)
         ministack.wrap(watch, "_evaluate_alarm", self._evaluating)
+        shares.install()
 
     def tick(self) -> None:
         """Look at every alarm; called now and then."""
@@ -69,14 +71,24 @@ class Metrics:
 
         def evaluate(alarm: dict[str, Any]) -> None:
             watch = ministack.service("cloudwatch")
-            given = {one["Name"]: one["Value"] for one in alarm.get("Dimensions") or []}
-            key = (alarm.get("Namespace"), alarm.get("MetricName"), watch._dims_key(given))
-            points = list(watch._metrics.get(key) or [])
             statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+            several = alarm.get("Metrics")
+            given = [
+                {**one["MetricStat"]["Metric"], "Id": one["Id"], "Stat": one["MetricStat"]["Stat"]}
+                for one in several or ()
+                if "MetricStat" in one
+            ] or [{**alarm, "Id": "", "Stat": statistic}]
+            points = [{**point, "Id": one["Id"]} for one in given for point in _points(watch, one)]
 
             def value(some: Sequence[Point]) -> float | None:
-                found: float | None = watch._stat_value(watch._calc_stats(some), statistic, some)
-                return found
+                found: dict[str, float | None] = {}
+                for one in given:
+                    its = [point for point in some if point["Id"] == one["Id"]]
+                    # Of no points the emulator takes 0.
+                    found[one["Id"]] = (
+                        watch._stat_value(watch._calc_stats(its), one["Stat"], its) if its else None
+                    )
+                return shares.expression(several, found) if several else found[""]
 
             state = state_of(alarm, points, value, self._now())
             before = alarm["StateValue"]
@@ -94,8 +106,14 @@ class Metrics:
         return self._context.clock.now().timestamp()
 
 
+def _points(watch: Any, metric: Mapping[str, Any]) -> list[Point]:
+    given = {one["Name"]: one["Value"] for one in metric.get("Dimensions") or []}
+    key = (metric.get("Namespace"), metric.get("MetricName"), watch._dims_key(given))
+    return list(watch._metrics.get(key) or [])
+
+
 def state_of(alarm: Mapping[str, Any], points: Sequence[Point], value: Value, now: float) -> str | None:
-    """ALARM or OK; None where nothing is known, and the state stays as it is.
+    """ALARM or OK; INSUFFICIENT_DATA where there was some, and none is left; None: it stays as it is.
 
     ALARM: of the last EvaluationPeriods periods at least DatapointsToAlarm breach the threshold. Periods are
     counted back from now, where CloudWatch's begin at full minutes. ``value`` is the alarm's statistic.
@@ -116,7 +134,7 @@ def state_of(alarm: Mapping[str, Any], points: Sequence[Point], value: Value, no
         elif alarm.get("TreatMissingData") in {"breaching", "notBreaching"}:
             found.append(alarm["TreatMissingData"] == "breaching")
     if not found:
-        return None
+        return None if alarm.get("TreatMissingData") == "ignore" else "INSUFFICIENT_DATA"
     return "ALARM" if sum(found) >= int(alarm.get("DatapointsToAlarm") or count) else "OK"
 
 
