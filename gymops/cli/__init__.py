@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("gymops.cli.backup", "Back up an environment's PostgreSQL: seal, copy, read back, record."),
     "backups": ("gymops.cli.backups", "What can be restored: recovery points, and the times in between."),
     "build": ("gymops.cli.build", "Build the release artefact: a zip, or an image without a Docker daemon."),
+    "cost": ("gymops.cli.cost", "What an environment costs a month, beside what its document says."),
     "db": ("gymops.cli.db", "The embedded PostgreSQL: start, stop, status, url, shell."),
     "demo": ("gymops.cli.demo", "Move a sample log into a real PostgreSQL and prove it, in one go."),
     "deploy": ("gymops.cli.deploy", "Release to an environment: build, upgrade, try, shift, record."),

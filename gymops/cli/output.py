@@ -29,11 +29,12 @@ def note(line: str) -> None:
     click.echo(line, err=True)
 
 
-def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
-    """Print a table on stdout."""
+def table(rows: Iterable[Sequence[object]], headers: Sequence[str], *, right: Sequence[int] = ()) -> None:
+    """Print a table on stdout; ``right`` are the columns of numbers."""
     from tabulate import tabulate
 
-    text(tabulate(list(rows), headers=list(headers), tablefmt="simple", disable_numparse=True))
+    align = ["right" if column in right else "left" for column in range(len(headers))] if right else None
+    text(tabulate(list(rows), list(headers), tablefmt="simple", disable_numparse=True, colalign=align))
 
 
 def confirm(question: str, *, yes: bool) -> bool:
