@@ -157,6 +157,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_RESOURCE_HANDLERS": _MAPPING,
         "_rds_db_instance_create": "logical_id, props, stack_name",
         "_physical_name": "stack_name, logical_id, lowercase, max_len, seeded",
+        "_cw_metric_alarm_record": "name, props",
     },
     _CFN + "stacks": {"_runs_on_worker_thread": "resource_type"},
     _CFN + "handlers": {
@@ -230,6 +231,11 @@ def handlers() -> dict[str, Any]:
     """CloudFormation's resource types: type -> create, update, delete."""
     found: dict[str, Any] = module(_CFN + "provisioners")._RESOURCE_HANDLERS
     return found
+
+
+def provisioners() -> Any:
+    """What CloudFormation makes its resources with."""
+    return module(_CFN + "provisioners")
 
 
 def drift_readers() -> dict[str, Any]:
