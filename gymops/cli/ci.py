@@ -50,10 +50,12 @@ def workflow(settings: Settings) -> str:
 
 def _pair(settings: Settings) -> tuple[str, str]:
     """The environment that a pull request goes to, and the one after it."""
-    for name, one in settings.environments.items():
-        if one.after:
-            return one.after, name
-    return _USUAL
+    after = {name: one.after for name, one in settings.environments.items() if one.after}
+    if not after and settings.architecture:
+        from gymops.deploy.template import architecture
+
+        after = dict(architecture(settings.architecture).after)
+    return next(((before, name) for name, before in after.items()), _USUAL)
 
 
 def _profile(settings: Settings, environment: str) -> str:

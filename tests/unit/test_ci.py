@@ -25,13 +25,15 @@ OWN = Settings(
         "live": Environment(after="dev", profile="shop.live"),
     },
 )
+PHASED = Settings(architecture="lifestyle-phased")
+"""As ``gymops init --architecture`` leaves it: which environment comes after which, the architecture says."""
 
 
 def read(settings: Settings) -> Any:
     return yaml.safe_load(workflow(settings))
 
 
-@pytest.fixture(params=[Settings(), OWN], ids=["usual", "own"])
+@pytest.fixture(params=[Settings(), OWN, PHASED], ids=["usual", "own", "lifestyle-phased"])
 def found(request: pytest.FixtureRequest) -> Any:
     return read(request.param)
 
@@ -103,6 +105,24 @@ def test_a_pull_request_is_released_and_what_was_merged_is_promoted_by_its_diges
         assert "head.repo.full_name == github.repository" in jobs[job]["if"]
     assert "merged == true" in jobs["promote"]["if"]
     assert jobs["deploy"]["needs"] == "test"
+
+
+def test_of_an_architecture_a_pull_request_goes_to_its_first_environment_and_is_told_how_it_went() -> None:
+    jobs = read(PHASED)["jobs"]
+    assert (jobs["deploy"]["environment"], jobs["promote"]["environment"]) == ("dev", "prod")
+    for job, command in ("deploy", 'gymops deploy "dev" --yes'), ("promote", 'gymops promote "dev" "prod"'):
+        *_, done, told = [step for step in jobs[job]["steps"] if "run" in step]
+        assert command in done["run"], "registry, users, image and function are one command"
+        assert told["if"] == "always()", "also of what failed"
+        assert f'gymops status "{jobs[job]["environment"]}"' in told["run"]
+        assert 'gh pr comment "$PULL"' in told["run"]
+    assert [step["run"] for step in jobs["test"]["steps"] if "lint" in step.get("run", "")] == ["gymops lint"]
+
+
+def test_what_gymops_toml_says_comes_before_the_architecture() -> None:
+    own = Settings(architecture="lifestyle-phased", environments={"live": Environment(after="trial")})
+    jobs = read(own)["jobs"]
+    assert (jobs["deploy"]["environment"], jobs["promote"]["environment"]) == ("trial", "live")
 
 
 def test_the_app_s_own_tests_run() -> None:
