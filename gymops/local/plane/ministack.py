@@ -85,6 +85,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_qp_first": "query_params, key, default",
         "_resolve_layer_zip": "attachment",
         "_emit_lambda_metrics": "function_name, duration_ms, error, throttle",
+        "lambda_execute_result_to_api_proxy_response": "exec_result",
         "invalidate_worker": "func_name, qualifier, account, region",
         "handle_function_url_request": "url_id, method, path, headers, body, query_params, resolved,"
         " source_ip",
@@ -149,6 +150,9 @@ INTERFACES: dict[str, dict[str, str]] = {
     _SERVICES + "apigateway": {
         "_apis": _SCOPED,
         "_create_api": "data",
+        "_invoke_lambda_proxy": "integration, api_id, stage, path, method, headers, body, query_params,"
+        " route_key, path_params, authorizer_claims, authorizer_scopes, authorizer_lambda_context,"
+        " authorizer_iam, owner_account_id, owner_region, raw_query_string",
         "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
     },
     _SERVICES + "cognito": {"_user_pools": _SCOPED},

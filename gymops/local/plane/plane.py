@@ -20,6 +20,7 @@ from gymops.local.plane.ecs.balancers import addressed
 from gymops.local.plane.ecs.health import Health
 from gymops.local.plane.ecs.services import Services
 from gymops.local.plane.faults import Fault
+from gymops.local.plane.functions import apis
 from gymops.local.plane.functions.execution import Execution
 from gymops.local.plane.functions.metrics import Metrics
 from gymops.local.plane.functions.rotation import Rotation
@@ -90,6 +91,7 @@ class Plane:
         self._rotation.install()
         self._execution.install()
         self._metrics.install()
+        apis.install()
         self._addresses.install()
         self._health.install()
         self._services.install()

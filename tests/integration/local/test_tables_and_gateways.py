@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,11 +67,17 @@ def test_an_api_answers_at_its_address_by_its_origins_and_for_who_is_signed_in(a
     source = """
 import json
 def handler(event, context):
+    if event["rawPath"] == "/broken":
+        raise RuntimeError("a secret")
+    if event["rawPath"] == "/busy":
+        return {"statusCode": 500, "body": "[]"}
     who = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
     return {"statusCode": 200, "body": json.dumps([event["rawPath"], who.get("email")])}
 """
     stack, function = Stack(aws), deploy(aws, source)
-    arn = aws.client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+    lambdas = aws.client("lambda")
+    version = lambdas.publish_version(FunctionName=function)["Version"]
+    arn = lambdas.create_alias(FunctionName=function, Name="live", FunctionVersion=version)["AliasArn"]
     resources = _gateway(arn)
     made = stack.create(
         resources, Url=_get("Api", "ApiEndpoint"), Client={"Ref": "Client"}, Pool={"Ref": "Pool"}
@@ -82,6 +89,9 @@ def handler(event, context):
     assert _call(made["Url"] + "/own/me", token[:-8] + "AAAAAAAA")[0] == 401
     assert _allowed(made["Url"], "https://a.example") == (204, "https://a.example")
     assert _allowed(made["Url"], "https://b.example") == (403, None)
+    assert _call(made["Url"] + "/broken") == (500, {"message": "Internal Server Error"})
+    assert _call(made["Url"] + "/busy") == (500, [])
+    assert [_counted(aws, function, one) for one in ("Invocations", "Errors", "Throttles")] == [4, 1, 0]
     gateway, api = aws.client("apigatewayv2"), stack.physical("Api")
     stage = gateway.get_stage(ApiId=api, StageName="$default")
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 50.0
@@ -166,6 +176,18 @@ def _allowed(url: str, origin: str) -> tuple[int, str | None]:
             return answer.status, answer.headers["Access-Control-Allow-Origin"]
     except urllib.error.HTTPError as error:
         return error.code, error.headers["Access-Control-Allow-Origin"]
+
+
+def _counted(aws: Aws, function: str, metric: str) -> float:
+    """Calls of the alias, as the template's alarms look at them."""
+    now = datetime.now(UTC)
+    found = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName=metric, Statistics=["Sum"], Period=3600,
+        StartTime=now - timedelta(hours=1), EndTime=now + timedelta(minutes=1),
+        Dimensions=[{"Name": "FunctionName", "Value": function},
+                    {"Name": "Resource", "Value": f"{function}:live"}],
+    )  # fmt: skip
+    return float(sum(one["Sum"] for one in found["Datapoints"]))
 
 
 def _recovery(tables: Any, name: str) -> str:
