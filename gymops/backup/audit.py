@@ -101,7 +101,16 @@ def audit(evidence: Evidence, expected: Expected, now: datetime, days: int | Non
 
 
 _WORST = frozenset(
-    {Kind.DAMAGED, Kind.TEST_FAILED, Kind.SEALS, Kind.NO_BYTES, Kind.MISSING, Kind.FAILED, Kind.UNSEEN}
+    {
+        Kind.DAMAGED,
+        Kind.NO_BASE,
+        Kind.TEST_FAILED,
+        Kind.SEALS,
+        Kind.NO_BYTES,
+        Kind.MISSING,
+        Kind.FAILED,
+        Kind.UNSEEN,
+    }
 )
 
 
@@ -166,7 +175,8 @@ def _continuous(tier: Tier, evidence: Evidence, began: datetime, now: datetime) 
             yield Finding(Kind.SKIPPED, tier.name, latest, "the database is stopped", f"gymops status {name}")
         else:
             what = f"what was committed in the last {words(now - latest)} cannot be restored"
-            command = f"gymops backup {name} --tier {tier.name}"
+            command = f"gymops backup {name}"  # whole, where a restored database goes on
+            command += "" if evidence.put_back else f" --tier {tier.name}"
             yield Finding(
                 Kind.RPO, tier.name, latest, f"{what}; at most {spelled(tier.rpo)} may be lost", command
             )

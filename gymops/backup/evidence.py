@@ -110,6 +110,8 @@ class Evidence:
     seals: str | None = None
     """What is wrong with the chain of seals."""
     damaged: Damaged | None = None
+    put_back: datetime | None = None
+    """When a restored database took its place, if it was not copied whole since."""
     began: datetime | None = None
     """Since when there should be backups; None: since the oldest there is a trace of."""
     unseen: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     NO_ENTRY = "bytes-without-entry"
     SEALS = "seals"
     DAMAGED = "log-damaged"
+    NO_BASE = "not-backed-up-since-restore"
     UNSEEN = "unseen"
 
 

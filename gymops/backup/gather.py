@@ -40,6 +40,7 @@ def gather(vault: Vault, now: datetime) -> Evidence:
         no_entry=unclaimed,
         seals=seals(vault.seals),
         damaged=_if_whole(unseen, None, lambda: _damaged(vault, jobs)),
+        put_back=_if_whole(unseen, None, lambda: _put_back(vault)),
         unseen=tuple(dict.fromkeys(unseen)),
     )
 
@@ -66,6 +67,20 @@ def _damaged(vault: Vault, jobs: Sequence[Job]) -> Damaged | None:
         last, back = None, "gymops runbook show restore"
     found = damage.unmended(jobs, vault.catalogue.points(), last.taken if last else None)
     return Damaged(found[0].began, found[-1].message, back) if found else None
+
+
+def _put_back(vault: Vault) -> datetime | None:
+    """A switch takes no backup by itself: a copy of everything would be in the way of those who have waited
+    for the database, and whoever switches says when.
+    """
+    try:
+        row = vault.seals.read()
+    except SealError:
+        return None  # told by ``seals``
+    at = next((one.taken for one in reversed(row) if one.goes_on), None)
+    if at is None or any(one.began > at for one in vault.catalogue.points() if one.damaged is None):
+        return None
+    return at
 
 
 def trial(record: Tested) -> Trial:

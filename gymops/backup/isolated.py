@@ -122,6 +122,15 @@ def launch(server: Server, clock: Clock, settings: Mapping[str, str] | None = No
         raise ServerError(f"{error.filename or server.home}: {error.strerror}", hint=hint) from None
 
 
+def again(server: Server, clock: Clock) -> None:
+    """Start it, as apart as before, also where its settings were put back already; it outlives this process.
+
+    Raises:
+        NotRecovered, ServerError: as ``launch``.
+    """
+    launch(server, clock, _SETTINGS, tied=False)
+
+
 def reached(server: Server, url: str) -> Reached:
     """How far the recovery of a server came that is up: by the history of its timeline.
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gymops.backup import base, isolated, loaded, lsn, targets, work
+from gymops.backup import base, isolated, loaded, lsn, targets, unfinished, work
 from gymops.backup.isolated import NotRecovered
 from gymops.backup.lsn import spell
 from gymops.backup.port import Restored, RestorePlan, Tell, Wanted, untold
@@ -84,7 +84,7 @@ class Restores:
         target = targets.choose(self.vault, wanted)
         point = target.point
         name = new_id(self.clock.now())
-        to = (Path(wanted.to).expanduser() if wanted.to else self.home / _HERE / name).absolute()
+        to = (Path(wanted.to).expanduser() if wanted.to else self.own / name).absolute()
         if to.exists() or to.is_symlink():
             raise GateRefused(
                 f"{to} is there already, and a restore never goes over anything",
@@ -118,11 +118,13 @@ class Restores:
         """
         target = self._targets[plan.id]
         to = Path(plan.to)
-        beside = self._tests if plan.test else to.parent / f".{to.name}.restoring"
-        isolated.sweep(beside)
+        beside = self._tests if plan.test else unfinished.beside(to)
+        for left in [beside] if plan.test else to.parent.glob(".*.restoring"):
+            isolated.sweep(left)
+            work.clear(left)
         with ExitStack() as stack:
             if not plan.test:
-                stack.callback(_remove, beside)
+                stack.callback(work.clear, beside)
             folder = stack.enter_context(work.folder(beside))
             server = Server(folder / "server", self._programs(target.point))
             cluster.prepare_home(server.home, server.folder)
@@ -180,6 +182,18 @@ class Restores:
         url = moved.url(parameters["dbname"], parameters["user"])
         return Restored(restored.name, str(moved.socket_dir), moved.port, url)
 
+    def found(self, home: Path) -> Server:
+        """What a restore kept, and whoever ran it was killed."""
+        version = int((Server(home, Path()).data / "PG_VERSION").read_text())
+        fits = [one for one in self.programs if major(one) == version]
+        return Server(home, (fits or list(self.programs))[0])
+
+    def address(self, server: Server) -> str:
+        """How to connect to a restored server."""
+        parameters = parse(self.url)
+        user = parameters.get("user", embedded.OWNER)
+        return server.url(parameters.get("dbname", user), user)
+
     def drop(self, restored: Restored) -> None:
         """Delete what a restore of this process made, and did not keep."""
         live = self._live.get(restored.name)
@@ -207,6 +221,11 @@ class Restores:
         return self._expected(self._live[restored.name])
 
     @property
+    def own(self) -> Path:
+        """Where what is restored under no other name is."""
+        return self.home / _HERE
+
+    @property
     def _tests(self) -> Path:
         return self.vault.work.absolute() / "tests"
 
@@ -226,9 +245,7 @@ class Restores:
         base.unpack(self.vault.blobs, target.point.files[0], self.vault.keys, server.data, advance)
         tell("recover", f"to {target.at}" if target.at else "as far as it goes")
         isolated.prepare(server, target.recovery, self.clock)
-        parameters = parse(self.url)
-        user = parameters.get("user", embedded.OWNER)
-        return server.url(parameters.get("dbname", user), user)
+        return self.address(server)
 
     def _fetch(self, target: Target, folder: Path, tell: Tell) -> None:
         point = target.point
@@ -296,12 +313,3 @@ def has_events(url: str) -> bool:
     with translated(), connect_plain(url) as connection:
         row = connection.execute("SELECT to_regclass('events') IS NOT NULL").fetchone()
     return bool(row and row[0])
-
-
-def _remove(folder: Path) -> None:
-    """If nobody else is at work in it."""
-    (folder / ".lock").unlink(missing_ok=True)
-    try:
-        folder.rmdir()
-    except OSError:
-        return

@@ -110,6 +110,10 @@ def _needed(evidence: Evidence, expected: Expected, now: datetime) -> set[str]:
 
 def of_store(evidence: Evidence, now: datetime) -> Iterator[Finding]:
     """What is wrong with the log, the records and the bytes."""
+    if evidence.put_back is not None:
+        what = "a restored database took its place, and nothing since can be restored: it was not copied yet"
+        command = f"gymops backup {evidence.environment}"
+        yield Finding(Kind.NO_BASE, None, evidence.put_back, what, command)
     if evidence.damaged is not None:
         what = f"the log is damaged: {evidence.damaged.message}"
         yield Finding(Kind.DAMAGED, None, evidence.damaged.since, what, evidence.damaged.next)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from errno import EINVAL, ENOSYS, ENOTSUP, EXDEV
 from functools import partial
 from pathlib import Path
@@ -82,11 +83,37 @@ def switch(
     embedded.stop(restored, clock=clock)
     isolated.give_back(restored)
     ran = embedded.stop(server, clock=clock)
-    try:
+    with _undone(server, restored, clock, was, ran=ran):
         exchange(server.data, restored.data)
-        tell("switch", "start and prove what was restored, in its place")
-        embedded.start(server, clock=clock)
-        return seals.go_on(seal.number, restore, partial(_sealed_in_place, server, seals.environment))
+        return _in_place(server, seal, seals, restore, clock, tell)
+
+
+def go_on(
+    server: Server, restored: Server, seal: SealedAt, seals: Seals, restore: str, clock: Clock,
+    tell: Tell = untold,
+) -> Seal:  # fmt: skip
+    """The same, of two that had changed places when it was killed.
+
+    Raises:
+        SwitchedBack, NotSwitchedBack: as ``switch``.
+    """
+    with _undone(server, restored, clock, restored.data.stat().st_ino, ran=True):
+        return _in_place(server, seal, seals, restore, clock, tell)
+
+
+def _in_place(
+    server: Server, seal: SealedAt, seals: Seals, restore: str, clock: Clock, tell: Tell
+) -> Seal:  # fmt: skip
+    tell("switch", "start and prove what was restored, in its place")
+    embedded.start(server, clock=clock)
+    return seals.go_on(seal.number, restore, partial(_sealed_in_place, server, seals.environment))
+
+
+@contextmanager
+def _undone(server: Server, restored: Server, clock: Clock, was: int, *, ran: bool) -> Iterator[None]:
+    """What fails in this block puts the one before back; ``was``: the number of its data directory."""
+    try:
+        yield
     except BaseException as error:
         _undo(server, restored, clock, error, was, ran=ran)
         if not isinstance(error, GymopsError):

@@ -31,6 +31,18 @@ def folder(home: Path) -> Iterator[Path]:
         os.close(held)
 
 
+def clear(home: Path) -> None:
+    """Delete what killed processes left there, and the place itself if nobody is at work in it."""
+    if not home.is_dir():
+        return
+    with _locked(home / _LOCK) as one:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        _sweep(home)
+        if not any(home.glob(f"{_PREFIX}*")):
+            (home / _LOCK).unlink()
+            home.rmdir()
+
+
 def held(one: Path) -> bool:
     """Whether whoever made a folder lives."""
     try:

@@ -34,7 +34,8 @@ null while none is due, "newest": the latest time that can be restored,
 was due; "mark" is good, late, failed, missing, skipped (the database was stopped) or open (it has time)}.
 Kinds: missing, late, failed, skipped, too-small, unencrypted, unlocked, not-copied, beyond-retention,
 short-of-retention, never-tested, tested-too-long-ago, test-failed, test-could-not-verify, rpo, rto,
-entry-without-bytes, bytes-without-entry, seals, unseen (nobody could look there).
+log-damaged, not-backed-up-since-restore, entry-without-bytes, bytes-without-entry, seals, unseen (nobody
+could look there).
 Exit 0: nothing was found; 3: something was."""
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, managed, output, restore_managed, restoring, vaults
+from gymops.cli import context, managed, output, restore_managed, restore_own, restoring, vaults
 from gymops.clock import SystemClock
-from gymops.errors import ConfigError, GateRefused, GymopsError
+from gymops.errors import ConfigError, GateRefused
 
 if TYPE_CHECKING:
     from gymops.backup.port import RestorePlan
-    from gymops.backup.restore import Restores
     from gymops.backup.restored import Restoration
-    from gymops.backup.vault import Vault
     from gymops.config import Settings
 
 _AGO = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s? ago")
@@ -62,7 +59,6 @@ def command(
     what was sealed. --switch then lets the two change places; the one before is kept.
     """
     from gymops.backup.port import Wanted
-    from gymops.backup.restored import record
     from gymops.store.records import plain
 
     settings = context.settings(ctx)
@@ -75,6 +71,9 @@ def command(
         )
     vault = vaults.vault(settings, environment)
     restores = restoring.restores(settings, environment, vault)
+    begun = restore_own.go_on(settings, restores, vault, wanted, to_switch=switch) if not plan_only else None
+    if begun:
+        ctx.exit(_shown(*begun, as_json=as_json))
     if point is None:
         restoring.receive(settings, environment, vault)
     plan = restores.plan(wanted)
@@ -89,49 +88,8 @@ def command(
         f"Stop the server of {environment} and put this in its place? The one before is kept.", yes=yes
     ):
         ctx.exit(1)
-    done, url = _restored(settings, restores, plan, vault, switch)
-    record(vault.objects, vault.keys, done)
-    if as_json:
-        output.document({**plain(done), "url": url})
-    else:
-        _show(done, url)
-    ctx.exit(0 if done.result.value == "passed" else 1)
-
-
-def _restored(
-    settings: Settings, restores: Restores, plan: RestorePlan, vault: Vault, to_switch: bool
-) -> tuple[Restoration, str | None]:
-    from gymops.backup.evidence import Result
-    from gymops.backup.restore_test import Watch
-    from gymops.backup.restored import Restoration
-    from gymops.backup.switch import switch
-
-    clock = SystemClock()
-    began, watch = clock.now(), Watch(clock, restoring.Phases())
-    restored = restores.restore(plan, watch)
-    done = Restoration(
-        plan.id, plan.environment, plan.point, plan.lost_since, plan.to, Result.UNVERIFIED, None, None, None,
-        None, plan.lost_events, began, began, {},
-    )  # fmt: skip
-    try:
-        proof = restores.prove(plan, restored, watch)
-        seal = restores.seal(restored)
-        why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
-        done = replace(
-            done, result=Result.PASSED if proof.passed else Result.FAILED, seal=seal.number if seal else None,
-            expected=proof.expected_events, restored=proof.restored_events, digest=proof.restored_digest,
-            message=None if proof.passed else why,
-        )  # fmt: skip
-    except GymopsError as error:
-        seal, done = None, replace(done, message=error.message)
-    kept = restores.keep(plan, restored)
-    url = kept.url
-    if to_switch and done.result is Result.PASSED and seal:
-        server = restoring.server(settings)
-        goes_on = switch(server, restores.server(kept), seal, vault.seals, plan.id, clock, watch)
-        done, url = replace(done, switched=goes_on.number), server.url()
-    watch.stop()
-    return replace(done, ended=clock.now(), phases=dict(watch.phases)), url
+    done, url = restore_own.restore(settings, restores, plan, vault, to_switch=switch)
+    ctx.exit(_shown(done, url, as_json=as_json))
 
 
 def _may_switch(settings: Settings, environment: str, plan: RestorePlan) -> None:
@@ -160,6 +118,17 @@ def _moment(text: str, now: datetime) -> datetime:
             f"--at {text!r} is no time", hint='2026-11-21T02:59:59Z, or "10 minutes ago"'
         ) from None
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _shown(done: Restoration, url: str | None, *, as_json: bool) -> int:
+    """Show what came of it; the exit code."""
+    if as_json:
+        from gymops.store.records import plain
+
+        output.document({**plain(done), "url": url})
+    else:
+        _show(done, url)
+    return 0 if done.result.value == "passed" else 1
 
 
 def _show(done: Restoration, url: str | None) -> None:

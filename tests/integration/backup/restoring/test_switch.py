@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 
 from gymops.backup import restore_test, switch
+from gymops.backup.audit import audit
+from gymops.backup.evidence import Expected
+from gymops.backup.findings import Kind
+from gymops.backup.gather import gather
 from gymops.backup.port import Restored, RestorePlan, Wanted
 from gymops.backup.restore import Restores
 from gymops.backup.restore_test import How
@@ -112,8 +116,12 @@ def test_it_goes_on_as_it_was_and_what_came_later_is_another_history(damaged: Da
     # Backups go on with a new base, and pass.
     with pytest.raises(WalGap, match="another timeline"):
         take(backed, "continuous")
+    (first, *_) = audit(gather(backed.vault, CLOCK.now()), Expected(), CLOCK.now()).findings
+    assert (first.kind, first.when, first.next) == (Kind.NO_BASE, seal.taken, "gymops backup local")
     backed.append("cy", 3)
     take(backed, "daily")
+    found = audit(gather(backed.vault, CLOCK.now()), Expected(), CLOCK.now()).findings
+    assert Kind.NO_BASE not in {one.kind for one in found}
     backed.append("cy", 3)
     take(backed, "continuous")
     restores, how = damaged.restores(), How("x", "local", DEFAULT, seals)
@@ -202,7 +210,7 @@ die()
 @pytest.mark.parametrize(
     "place",
     ["stop before", "stop after", "give_back after", "exchange before", "exchange after", "start after",
-     "_goes_on before", "_goes_on after"],
+     "_sealed_in_place before", "_sealed_in_place after"],
 )  # fmt: skip
 def test_killed_anywhere_there_is_one_whole_database_and_the_same_command_ends_it(
     place: str, damaged: Damaged

@@ -1,0 +1,127 @@
+"""``restore`` of a server of one's own: brought back, proved, kept, put in its place, recorded; where an
+earlier run was killed, it is ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gymops.cli import output, restoring
+from gymops.clock import SystemClock
+from gymops.errors import GymopsError
+
+if TYPE_CHECKING:
+    from gymops.backup.port import RestorePlan, Wanted
+    from gymops.backup.restore import Restores
+    from gymops.backup.restored import Restoration
+    from gymops.backup.unfinished import Unfinished
+    from gymops.backup.vault import Vault
+    from gymops.config import Settings
+
+
+def restore(
+    settings: Settings, restores: Restores, plan: RestorePlan, vault: Vault, *, to_switch: bool
+) -> tuple[Restoration, str | None]:
+    """Carry a plan out, and record it; what came of it, and how to connect.
+
+    Raises:
+        SwitchedBack, NotSwitchedBack: recorded too, for what was restored is there.
+        GymopsError: nothing was restored.
+    """
+    from gymops.backup import unfinished
+    from gymops.backup.evidence import Result
+    from gymops.backup.restore_test import Watch
+    from gymops.backup.restored import Restoration, record
+
+    clock = SystemClock()
+    began, watch = clock.now(), Watch(clock, restoring.Phases())
+    restored = restores.restore(plan, watch)
+    done = Restoration(
+        plan.id, plan.environment, plan.point, plan.lost_since, plan.to, Result.UNVERIFIED, None, None, None,
+        None, plan.lost_events, began, began, {},
+    )  # fmt: skip
+    try:
+        proof = restores.prove(plan, restored, watch)
+        seal = restores.seal(restored)
+        why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
+        done = replace(
+            done, result=Result.PASSED if proof.passed else Result.FAILED, seal=seal.number if seal else None,
+            expected=proof.expected_events, restored=proof.restored_events, digest=proof.restored_digest,
+            message=None if proof.passed else why,
+        )  # fmt: skip
+    except GymopsError as error:
+        seal, done = None, replace(done, message=error.message)
+    done = replace(done, ended=clock.now(), phases=dict(watch.phases))
+    to = Path(plan.to)
+    with unfinished.noted(restores.server(restored).home, to, vault, done, seal):
+        try:
+            kept = restores.keep(plan, restored)
+            url = kept.url
+            if to_switch and done.result is Result.PASSED and seal:
+                from gymops.backup.switch import switch
+
+                server = restoring.server(settings)
+                goes_on = switch(server, restores.server(kept), seal, vault.seals, plan.id, clock, watch)
+                done, url = replace(done, switched=goes_on.number), server.url()
+        except GymopsError as error:
+            if (to / unfinished.NAME).exists():
+                record(vault.objects, vault.keys, unfinished.failed(done, error))
+            raise
+        watch.stop()
+        done = replace(done, ended=clock.now(), phases=dict(watch.phases))
+        record(vault.objects, vault.keys, done)
+    return done, url
+
+
+def go_on(
+    settings: Settings, restores: Restores, vault: Vault, wanted: Wanted, *, to_switch: bool
+) -> tuple[Restoration, str | None] | None:
+    """End what killed runs left behind the move to its name; what came of it if it is what is wanted now.
+
+    Raises:
+        SwitchedBack, NotSwitchedBack: the environment was put back.
+    """
+    from gymops.backup import unfinished
+
+    to = Path(wanted.to).expanduser().absolute() if wanted.to else None
+    homes = dict.fromkeys([*([to] if to else []), *sorted(restores.own.glob("*"))])
+    found = None
+    for one in unfinished.find(vault, homes):
+        same = one.home == to and _same(one.done, wanted)
+        output.note(f"goes on: {one.home} was restored by a run that was killed")
+        ended = _end(settings, restores, vault, one, up=same, to_switch=same and to_switch)
+        if same or (to_switch and one.switched):
+            found = ended
+    return found
+
+
+def _same(done: Restoration, wanted: Wanted) -> bool:
+    return wanted.at in (None, done.restored_to) and wanted.point in (None, done.recovery_point)
+
+
+def _end(
+    settings: Settings, restores: Restores, vault: Vault, one: Unfinished, *, up: bool, to_switch: bool
+) -> tuple[Restoration, str | None]:
+    from gymops.backup import isolated, switch, unfinished
+    from gymops.backup.evidence import Result
+    from gymops.pg import embedded
+
+    clock, tell, done = SystemClock(), restoring.Phases(), one.done
+    there, url = restores.found(one.home), None
+    take_over = switch.go_on if one.switched else switch.switch
+    try:
+        if one.seal and (one.switched or (to_switch and done.result is Result.PASSED)):
+            server = restoring.server(settings)
+            seal = take_over(server, there, one.seal, vault.seals, done.id, clock, tell)
+            done, url = replace(done, switched=seal.number), server.url()
+        elif up:
+            if not embedded.status(there).running:
+                isolated.again(there, clock)
+            url = restores.address(there)
+    except GymopsError as error:
+        one.end(vault, unfinished.failed(done, error))
+        raise
+    one.end(vault, done)
+    return done, url
