@@ -15,6 +15,7 @@ from gymops.errors import ConfigError
 FILE = "gymops.toml"
 _PAYLOADS = frozenset({"kind", "base", "python"})
 """What [app] says of the payload, where it names no other app."""
+_TABLES = frozenset({"names", "tables", "views"})
 _EVENT_FIELDS = frozenset({"table", "event_id", "timestamp", "event_type", "payload", "schema_version"})
 
 
@@ -122,6 +123,8 @@ class Settings:
     """A folder with PostgreSQL's programs, used instead of the embedded ones."""
     environments: Mapping[str, Environment] = field(default_factory=dict)
     mapping: EventMapping | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    """What [migrate] says of tables that are no event log, as it is written: names, tables, views."""
     architecture: str | None = None
     """Whose templates an environment is made of."""
     app: App | None = None
@@ -160,7 +163,8 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None, **f
         if value:
             values[name] = Path(value)
     migrate = document.get("migrate", {})
-    _known(migrate, {"events"}, f"{where}: [migrate]")
+    _known(migrate, {"events", *_TABLES}, f"{where}: [migrate]")
+    values["tables"] = {name: migrate[name] for name in sorted(_TABLES & set(migrate))}
     if "events" in migrate:
         values["mapping"] = _mapping(migrate["events"], where)
     if "app" in document:

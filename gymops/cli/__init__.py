@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("gymops.cli.lint", "Look through templates: cfn-lint, and rules of our own."),
     "local": ("gymops.cli.local", "The local AWS: up, down, status."),
     "logs": ("gymops.cli.logs", "What an environment's functions wrote; follow it, or one request."),
-    "migrate": ("gymops.cli.migrate", "Move SQLite event logs to PostgreSQL and prove that all arrived."),
+    "migrate": ("gymops.cli.migrate", "Move SQLite event logs, or any tables, to PostgreSQL and prove it."),
     "promote": ("gymops.cli.promote", "Release to an environment what was tested in the one before it."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "releases": ("gymops.cli.releases", "What was released to an environment, when and by whom."),

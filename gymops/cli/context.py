@@ -57,6 +57,15 @@ def open_source(settings: config.Settings, source: str, user: str) -> SqliteLog:
     return SqliteLog(Path(source), user, settings.mapping)
 
 
+def holds_tables(settings: config.Settings, source: str) -> bool:
+    """Whether a source is a SQLite file that is no event log: its tables are moved as they are."""
+    if is_database(source) or settings.mapping:
+        return False
+    from gymops.tables import snapshot
+
+    return snapshot.holds_tables(Path(source))
+
+
 def open_log(settings: config.Settings, place: str, user: str) -> SqliteLog | PostgresLog:
     """Any event log: a SQLite file, a workspace directory, a PostgreSQL URL, ``env:NAME``.
 

@@ -20,6 +20,7 @@ Examples:
   gymops migrate workspace/
   gymops migrate gym.db --user alice --to postgresql://owner@db.example/app --yes
   gymops migrate gym.db --to env:DATABASE_URL --yes --json
+  gymops migrate shop.sqlite --plan
 
 \b
 --json prints one document with the keys source, target, users, events{source, written,
@@ -28,7 +29,14 @@ target}, verified, seconds{plan, copy, index, verify, total}, events_per_second,
 rejected_digest, notes, unknown_tables, unknown_columns, ignored.
 With --plan: source, target, work, users[], events{}, tables{}, columns{}, event_types{},
 time_span{}, bytes, notes{}, problems[], unknown_tables[], unknown_columns[], ignored[],
-pending_revisions[]; exit 3 if there is work, 0 if not."""
+pending_revisions[]; exit 3 if there is work, 0 if not.
+
+\b
+For tables that are no event log: source, target, rows{source, written, already_there, rejected},
+tables{name: {target, source, written, rejected, rules, digest, verified}}, views{}, left_out[],
+unchecked[], digest{source, target}, verified, first_difference, seconds{}, rows_per_second,
+peak_rss_mb, rejected_digest. With --plan: source, target, work, bytes, rows, tables{name: {target,
+source, rejected, columns[], rules[], notes[]}}, views{}, left_out[], rejected, problems[], digest."""
 
 
 @click.command("migrate", epilog=_EPILOG)
@@ -41,7 +49,8 @@ pending_revisions[]; exit 3 if there is work, 0 if not."""
     type=click.Choice(["stop", "quarantine"]),
     default="stop",
     show_default=True,
-    help="Rows the target cannot hold: stop before writing, or keep them verbatim in rejected_events.",
+    help="Rows the target cannot hold: stop before writing, or keep them verbatim (rejected_events,"
+    " gymops_records.rejected_rows).",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; never asks.")
@@ -56,15 +65,27 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Move SQLite event logs to PostgreSQL and prove that every event arrived.
+    """Move SQLite event logs, or any tables, to PostgreSQL and prove that everything arrived.
 
     SOURCE is one SQLite file, or a directory with one folder per user (DIR/USER/NAME.db). It is opened
     read-only and never changed; the app may go on writing. Interrupted at any point, the same command
     goes on where it stopped; run again when done, there is nothing to do.
+
+    A file that is no event log has its tables moved as they are, in one transaction: with keys, indexes,
+    checks and views, types by declaration and values; each decision is in --plan.
     """
     from gymops.migrate import run
 
     settings = context.settings(ctx)
+    if context.holds_tables(settings, source):
+        from gymops.cli import migrate_tables
+
+        quarantine = on_bad_event == "quarantine"
+        ctx.exit(
+            migrate_tables.move(
+                settings, source, to, plan_only=plan_only, quarantine=quarantine, yes=yes, as_json=as_json
+            )
+        )
     with closing(context.open_source(settings, source, user)) as log:
         url = context.target_url(settings, to)
         with progress.observer() as observer:

@@ -235,6 +235,10 @@ class RejectedHasher:
             rows.update(_field(name) + _field(kind))
             rows.update(NULL if cell is None else _length(len(cell)) + cell)
 
+    def forget(self, user_id: str, table: str) -> None:
+        """Begin a group anew: its table is read again."""
+        self._groups.pop((user_id.encode(), table.encode()), None)
+
     def result(self) -> Rejected:
         """Count and digest; the digest of no rows is empty."""
         if not self._groups:

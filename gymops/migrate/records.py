@@ -53,24 +53,6 @@ def recorded(
         raise
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C be told as what it is, also where leaving a COPY half-way has failed in a way of its own."""
-    try:
-        yield
-    except GymopsError as error:
-        if _interrupted(error):
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is what it began with."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
 def _fail(url: str, run_id: uuid.UUID, now: datetime) -> None:
     with connected(url) as connection:
         connection.execute(

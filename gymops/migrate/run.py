@@ -25,6 +25,7 @@ from gymops.migrate.rowids import Rowids
 from gymops.migrate.verify import prove
 from gymops.pg import schema
 from gymops.pg.connection import redact
+from gymops.pg.failures import interruptible
 from gymops.pg.lock import hold
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -88,7 +89,7 @@ def run(
     """
     started = clock.monotonic()
     with (
-        records.interruptible(),
+        interruptible(),
         hold(url, "migrate", clock=clock, holder="migrate") as lock,
         no_collector(),
     ):

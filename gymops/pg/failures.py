@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from gymops.errors import TargetError
+from gymops.errors import GymopsError, TargetError
 
 
 class Kind(StrEnum):
@@ -181,6 +181,24 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise failure(error) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be told as what it is, also where leaving a COPY half-way has failed in a way of its own."""
+    try:
+        yield
+    except GymopsError as error:
+        if _interrupted(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what it began with."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def failure(error: psycopg.Error) -> DatabaseError:
