@@ -30,11 +30,6 @@ from gymops.deploy.template import LARGEST_INLINE, Architecture, Resource, Steps
 LATER: Mapping[str, str] = {
     "ImageUri": f"123456789012.dkr.ecr.us-west-1.amazonaws.com/app@sha256:{'0' * 64}",
     "DistributionId": "E2EXAMPLE",
-    "DataKey": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
-    "UserPoolId": "us-east-1_EXAMPLE",
-    "UserPoolClientId": "1example23456789",
-    "UsersTable": "users",
-    "UsersTableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/users",
 }
 """What a deploy gives to a stack, and no file of parameters can hold."""
 
@@ -110,6 +105,7 @@ def lint_architecture(
     """
     ours, theirs = architecture.environments, environments or {}
     chosen = {name: {**ours.get(name, {}), **theirs.get(name, {})} for name in {**ours, **theirs}}
+    outputs: set[str] = set()
     for stack in architecture.stacks:
         template = compose(stack.template)
         values = {}
@@ -118,8 +114,10 @@ def lint_architecture(
                 continue
             known = given if stack.name == "app" else _only(given, template)
             brought = _open({**BROUGHT, "Environment": name}, template)
-            values[name] = complete(template, {**brought, **_only(LATER, template), **known}, whose=name)
+            all_of_it = {**brought, **_only(LATER, template), **known}
+            values[name] = complete(template, all_of_it, whose=name, later=outputs)
         yield lint(template, values, region=stack.region or REGION, name=stack.name)
+        outputs |= set(template.body.get("Outputs") or ())
 
 
 def lint_file(file: Path) -> Linted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gymops.deploy.evaluate import evaluate
@@ -14,8 +14,11 @@ from gymops.errors import ConfigError
 SECRETIVE = "NoEcho"
 
 
-def complete(template: Template, given: Mapping[str, str], *, whose: str) -> dict[str, str]:
-    """Every parameter with its value; ``whose`` begins the message, as in "prod".
+def complete(
+    template: Template, given: Mapping[str, str], *, whose: str, later: Collection[str] = ()
+) -> dict[str, str]:
+    """Every parameter with its value; ``whose`` begins the message, as in "prod". What is given ``later``, by
+    a stack that is made before this one, may have none yet.
 
     Raises:
         ConfigError: a parameter is unknown or missing, a value is outside what the template allows, or a rule
@@ -32,6 +35,8 @@ def complete(template: Template, given: Mapping[str, str], *, whose: str) -> dic
     values = {}
     for name, declaration in declared.items():
         if name not in given and "Default" not in declaration:
+            if name in later:
+                continue
             raise ConfigError(
                 f"{whose}: the parameter {name} is missing",
                 hint=f"{declaration.get('Description', 'it has no default')}",

@@ -228,6 +228,29 @@ def test_a_template_of_one_s_own_is_looked_through_with_its_environments(tmp_pat
     assert (wrong.returncode, "no parameter 'Colour'" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.long
+def test_what_an_earlier_stack_gives_needs_no_value_and_what_none_gives_does(tmp_path: Path) -> None:
+    app = TOPIC + "Parameters:\n  Key: {Type: String, AllowedPattern: 'arn:.+', Description: The key.}\n"
+    app += "  Label: {Type: String, AllowedPattern: '[a-z]+', Description: A label.}\n"
+    (tmp_path / "app.yaml").write_text(app.replace("alias/x", "!Ref Key"), encoding="utf-8")
+    key = TOPIC + "Outputs:\n  Key: {Description: The key., Value: !Ref Topic}\n"
+    (tmp_path / "key.yaml").write_text(key, encoding="utf-8")
+    first, second = (
+        f'[[stack]]\nname = "{one}"\ntemplate = "{one}.yaml"\nscope = "environment"\n'
+        for one in ("key", "app")
+    )
+    written = 'architecture = "./"\n[environments.prod.parameters]\nLabel = "a"\n'
+    (tmp_path / "gymops.toml").write_text(written, encoding="utf-8")
+    (tmp_path / "stacks.toml").write_text(first + second, encoding="utf-8")
+    assert gymops(tmp_path, "lint").returncode in {0, 3}
+    (tmp_path / "stacks.toml").write_text(second, encoding="utf-8")
+    done = gymops(tmp_path, "lint")
+    assert (done.returncode, done.stderr.splitlines()[:1]) == (
+        2,
+        ["error: prod: the parameter Key is missing"],
+    )
+
+
 def test_a_type_that_does_not_exist_is_a_finding(tmp_path: Path) -> None:
     put(tmp_path, "Resources:\n  A:\n    Type: AWS::No::Such\n")
     done = gymops(tmp_path, "lint", "t.yaml")

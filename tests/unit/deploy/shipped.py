@@ -55,7 +55,8 @@ def values(template: Template, environment: str, of: str = TITAN) -> dict[str, s
     """Every parameter of a stack in an environment, as a deploy would give them."""
     given = {**LATER, **EVERYTHING_ON, **shipped(of).environments[environment]}
     known = {name: value for name, value in given.items() if name in template.parameters}
-    return complete(template, known, whose=environment)
+    outputs = {name for one in shipped(of).stacks for name in stack(one.name, of).body.get("Outputs") or ()}
+    return complete(template, known, whose=environment, later=outputs)
 
 
 def subject(template: Template, of: str = TITAN) -> Subject:
