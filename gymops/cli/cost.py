@@ -36,7 +36,9 @@ _WIDE = 58
 
 @click.command("cost", epilog=_EPILOG)
 @click.argument("what", required=False, metavar="[ARCHITECTURE|ENV]")
-@click.option("--profile", metavar="NAME", help="The month to reckon (default: the architecture's first).")
+@click.option(
+    "--profile", metavar="NAME", help="The month to reckon (default: the smallest that changes no parameter)."
+)
 @click.option("--environment", metavar="ENV", help="Of an ARCHITECTURE: which environment (default: prod).")
 @click.option(
     "--usage", multiple=True, metavar="NAME=NUMBER", help="Replace a number of the profile; repeat."
@@ -119,9 +121,7 @@ def _one(bill: Bill, as_json: bool) -> None:
 
 
 def _services(bill: Bill, theirs: Table | None) -> None:
-    stated: dict[str, Decimal] = {}
-    for row in theirs.rows if theirs else ():
-        stated[row.service] = stated.get(row.service, Decimal(0)) + row.usd
+    stated = {row.service: row.usd for row in theirs.rows} if theirs else {}
     services = bill.services()
     here = {service.name for service in services}
     rows = [
@@ -149,6 +149,8 @@ def _details(service: Service) -> str:
 
 
 def _notes(bill: Bill, theirs: Table | None) -> None:
+    from gymops.cost.book import count
+
     if bill.unpriced:
         output.text("\nWithout a price, and not in the total:")
         for one in bill.unpriced:
@@ -157,7 +159,9 @@ def _notes(bill: Bill, theirs: Table | None) -> None:
     if theirs and theirs.beside:
         output.text(f"The document has {_usd(theirs.beside)} more outside of its total.")
     nothing = sum(len(one.resources) for one in bill.free)
-    output.text(f"Free: {nothing} resources, and {_usd(bill.saved)} of usage that is free every month.")
+    output.text(
+        f"Free: {count(nothing, 'resource')}, and {_usd(bill.saved)} of usage that is free every month."
+    )
     if bill.stand_in:
         elsewhere = f"{_usd(bill.stand_in)} are at that of {bill.prices_region}"
         output.text(f"* no source has {bill.region}'s price: {elsewhere}.")

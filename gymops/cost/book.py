@@ -56,8 +56,6 @@ class Book:
     """What of the usage something asked for; the rest is used by nothing."""
     covered: set[Item] = field(default_factory=set)
     """The resources that stand in a line, or among what cannot be priced."""
-    _spent: dict[str, Decimal] = field(default_factory=dict)
-    """Price -> what of its free part is taken already."""
 
     def used(self, name: str) -> Decimal:
         """How much of something is used in a month."""
@@ -80,9 +78,7 @@ class Book:
         self.covered.update(at)
         region = at[0].region if at else self.prices.region
         usd = price.in_region(region)
-        left = max(price.free - self._spent.get(price_name, Decimal(0)), Decimal(0))
-        free = min(quantity, left)
-        self._spent[price_name] = self._spent.get(price_name, Decimal(0)) + free
+        free = min(quantity, price.free)
         known = price.known_in(region, self.prices.region)
         own = region if known else self.prices.region
         self.lines.append(

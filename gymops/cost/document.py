@@ -80,9 +80,7 @@ def table(bill: Bill) -> Table | None:
 def differences(bill: Bill, theirs: Table) -> list[Difference]:
     """Where the two differ, the largest first."""
     why = {**_document()[ANY]["why"], **_document()[bill.architecture]["why"]}
-    document: dict[str, Decimal] = {}
-    for row in theirs.rows:
-        document[row.service] = document.get(row.service, Decimal(0)) + row.usd
+    document = {row.service: row.usd for row in theirs.rows}
     here = {service.name: service.usd for service in bill.services()}
     found = []
     for name in {**document, **here}:

@@ -71,21 +71,21 @@ def names(architecture: str) -> list[str]:
 
 
 def profile(architecture: str, name: str | None = None) -> Profile:
-    """A profile of an architecture, its first where none is named.
+    """A profile of an architecture; where none is named the first that leaves the template as it is.
 
     Raises:
         ConfigError: it has none of this name.
     """
     known = names(architecture)
-    chosen = name or known[0]
+    profiles = _document()["profiles"].get(architecture, _document()["profiles"][ANY])
+    chosen = name or next(one for one in known if "parameters" not in profiles[one])
     if chosen not in known:
         near = difflib.get_close_matches(chosen, known, n=1)
         raise ConfigError(
             f"{architecture} has no profile {chosen!r}{f'; did you mean {near[0]}?' if near else ''}",
             hint=f"its profiles: {', '.join(known)}",
         )
-    profiles = _document()["profiles"]
-    return _profile(chosen, profiles.get(architecture, profiles[ANY])[chosen])
+    return _profile(chosen, profiles[chosen])
 
 
 def given(words: Iterable[str]) -> dict[str, Decimal]:

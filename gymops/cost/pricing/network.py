@@ -45,7 +45,7 @@ def balancers(book: Book, there: Inventory) -> None:
         kind = item.text("Type", default="application")
         units = book.used("balancer_units")
         book.charge("Load balancer", f"{kind}, 730 h", f"elb/{kind}", HOURS, [item])
-        book.charge("Load balancer", f"{units} capacity units", f"elb/{kind}-lcu", units * HOURS, [item])
+        book.charge("Load balancer", count(units, "capacity unit"), f"elb/{kind}-lcu", units * HOURS, [item])
         if item.text("Scheme", default="internet-facing") == "internet-facing":
             zones = _subnets(item, "Subnets")
             book.charge("Load balancer", count(zones, "public address"), "vpc/ipv4", zones * HOURS, [item])

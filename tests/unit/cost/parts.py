@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from gymops.config import Settings
@@ -40,6 +41,7 @@ def bill(
     return reckon(one, "prod", parameters or {}, region=region, profile=month(**numbers), prices=bundled())
 
 
+@cache
 def shipped(name: str, environment: str = "prod", profile: str | None = None, **numbers: float) -> Bill:
     """The bill of an architecture that comes with gymops."""
     given = {key: Decimal(str(number)) for key, number in numbers.items()}

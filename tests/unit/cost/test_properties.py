@@ -27,7 +27,7 @@ def bill(name: str, numbers: dict[str, Decimal]) -> Bill:
     return subject(name).bill(usage.profile(name).using(numbers))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(
     name=st.sampled_from(names()),
     numbers=st.dictionaries(st.sampled_from(NUMBERS), SIZES),

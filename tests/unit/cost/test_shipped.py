@@ -51,6 +51,20 @@ def test_titan_trakrs_staging_stops_at_night_as_its_document_reckons() -> None:
     assert (hours.service, round(hours.quantity), hours.usd) == ("RDS", 326, Decimal("5.21"))
 
 
+def test_what_an_account_has_once_is_in_the_bill_of_its_last_environment() -> None:
+    prod, staging = amounts(shipped("titan-trakr")), amounts(shipped("titan-trakr", "staging"))
+    assert set(prod) - set(staging) == {"Route 53", "ECR", "S3", "RDS Proxy"}
+
+
+def test_each_environment_has_its_own_table_and_usage() -> None:
+    found = shipped("titan-trakr", "staging")
+    theirs = document.table(found)
+    assert theirs is not None
+    assert (theirs.total, found.profile.usage["requests"]) == (6, 50_000)
+    asked = shipped("titan-trakr", "staging", requests=7)
+    assert asked.profile.usage["requests"] == 7
+
+
 @pytest.mark.parametrize(("name", "environment"), EVERY)
 def test_every_resource_is_priced_or_free_for_a_reason_or_listed(name: str, environment: str) -> None:
     found = shipped(name, environment)
@@ -119,6 +133,7 @@ def test_all_five_documents_are_here() -> None:
 def test_a_documents_lines_come_to_its_total_but_for_its_rounding(name: str) -> None:
     for table in document.tables(name):
         assert table.profile in usage.names(name)
+        assert len({row.service for row in table.rows}) == len(table.rows)
         if table.rows:
             assert abs(table.sum - table.total) < Decimal("0.5")
 

@@ -268,11 +268,11 @@ def test_alarms_dashboards_logs_and_metrics_have_their_free_part(tmp_path: Path)
     resources = f"""
 {alarms}
 Screen: {{Type: AWS::CloudWatch::Dashboard}}
-Logs: {{Type: AWS::Logs::LogGroup, Properties: {{RetentionInDays: 30}}}}
+Logs: {{Type: AWS::Logs::LogGroup, Properties: {{RetentionInDays: 90}}}}
 """
     found = bill(tmp_path, resources, logs_gb=7, metrics=11)
     assert amounts(found) == {
-        "CloudWatch": Decimal("0.20") + Decimal("1.00") + Decimal("0.21") + Decimal("0.30")
+        "CloudWatch": Decimal("0.20") + Decimal("1.00") + Decimal("0.63") + Decimal("0.30")
     }
 
 
