@@ -112,6 +112,8 @@ def _one(bill: Bill, as_json: bool) -> None:
     says = f"; its document says {_usd(theirs.total)}" if theirs else ""
     output.text(f"{bill.name}, {bill.region}: {_usd(bill.total)} USD a month{says}")
     output.text(f"profile {bill.profile.name}: {bill.profile.about}\n")
+    if bill.environment == "local":
+        output.note("local is on this machine, for nothing; this is what the same would cost on AWS")
     _services(bill, theirs)
     if theirs and theirs.rows:
         output.text("\nWhy they differ:")

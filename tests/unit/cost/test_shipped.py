@@ -60,7 +60,7 @@ def test_each_environment_has_its_own_table_and_usage() -> None:
     found = shipped("titan-trakr", "staging")
     theirs = document.table(found)
     assert theirs is not None
-    assert (theirs.total, found.profile.usage["requests"]) == (6, 50_000)
+    assert (theirs.total, found.profile.usage["requests"]) == (Decimal(6), Decimal(50_000))
     asked = shipped("titan-trakr", "staging", requests=7)
     assert asked.profile.usage["requests"] == 7
 
