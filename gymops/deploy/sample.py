@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gymops.deploy.template import Architecture, Template, compose
+from gymops.deploy.template import Architecture, Stack, compose
 
 _WIDTH = 108
 
@@ -19,18 +19,29 @@ def settings(architecture: Architecture) -> str:
     """What an architecture adds to the commented gymops.toml.
 
     Parameters that the architecture sets for an environment stand there; all others are comments, with their
-    defaults. A value in this file wins over the architecture's own.
+    defaults. A value in this file wins over the architecture's own. What only an earlier stack can give is
+    left out.
     """
     template = compose(architecture.stack("app").template)
+    given = {name for one in architecture.stacks if one.name != "app" for name in _outputs(one)}
+    asked = {
+        name: declared
+        for name, declared in template.parameters.items()
+        if "Default" in declared or name not in given
+    }
     named = [name for name in _ENVIRONMENTS if name in architecture.environments]
     others = sorted(set(architecture.environments) - set(named))
-    blocks = [_environment(name, architecture.environments[name], template) for name in [*named, *others]]
+    blocks = [_environment(name, architecture.environments[name], asked) for name in [*named, *others]]
     return "\n".join(blocks)
 
 
-def _environment(name: str, values: Mapping[str, str], template: Template) -> str:
+def _outputs(stack: Stack) -> Mapping[str, Any]:
+    return compose(stack.template).body.get("Outputs") or {}
+
+
+def _environment(name: str, values: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
     lines = [f"[environments.{name}.parameters]"]
-    for parameter, declared in template.parameters.items():
+    for parameter, declared in parameters.items():
         lines += _comment(declared)
         if parameter in values:
             lines.append(f"{parameter} = {json.dumps(values[parameter])}")

@@ -46,10 +46,12 @@ def check(deployment: Deployment, app: Template, kind: str, *, static: bool = Fa
     """
     for name, what in PARAMETERS[kind].items():
         if name not in app.parameters:
-            raise ConfigError(
-                f"{app.name}: there is no parameter {name}",
-                hint=f"declare it ({what}): a release of a {kind} sets it; docs/any-app.md shows how",
-            )
+            hint = f"declare it ({what}): a release of a {kind} sets it; docs/any-app.md shows how"
+            if other := [one for one, wanted in PARAMETERS.items() if set(wanted) <= set(app.parameters)]:
+                hint = (
+                    f'it is made for an artefact of another kind: kind = "{other[0]}" in [app] of gymops.toml'
+                )
+            raise ConfigError(f"{app.name}: there is no parameter {name}", hint=hint)
     for stack, outputs in OUTPUTS.items():
         template = app if stack == "app" else compose(deployment.architecture.stack(stack).template)
         found = template.body.get("Outputs") or {}

@@ -39,6 +39,12 @@ def test_what_is_commented_out_is_the_default() -> None:
     assert written == {**defaults, **titan().environments["prod"]}
 
 
+def test_what_only_an_earlier_stack_can_give_is_not_asked_for() -> None:
+    text = sample.settings(shipped("lifestyle-phased"))
+    assert not re.search(r"^#?(DataKey|UsersTable|UserPoolId) = ", text, re.MULTILINE)
+    assert re.search(r"^#AlertEmail = ", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("of", names())
 def test_lines_fit_the_screen(of: str) -> None:
     assert max(map(len, sample.settings(shipped(of)).splitlines())) <= 132

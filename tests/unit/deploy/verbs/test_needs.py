@@ -34,8 +34,9 @@ def test_the_documented_one_has_it_all(infra: Path) -> None:
     deployment, app = made(infra, infra)
     needs.check(deployment, app, "zip")
     assert deployment.app == "shop"
-    with pytest.raises(ConfigError, match="no parameter ImageUri"):
+    with pytest.raises(ConfigError, match="no parameter ImageUri") as caught:
         needs.check(deployment, app, "image")
+    assert 'kind = "zip" in [app]' in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("name", [*needs.PARAMETERS["zip"], *needs.OUTPUTS["app"]])
