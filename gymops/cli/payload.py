@@ -7,13 +7,26 @@ from pathlib import Path
 
 from gymops import config, resources
 
+_STATIC = Path("gymops/app/web/static")
+
 
 def app(settings: config.Settings) -> config.App:
     """The app to build: of gymops.toml, or the payload, of the kind that is named there."""
     own = settings.app
-    if own is None or own.packages:
-        return own or payload()
-    return replace(payload(), kind=own.kind, base=own.base, python=own.python)
+    if own and own.packages:
+        return own
+    pages = replace(payload(), static=_pages(settings))
+    return replace(pages, kind=own.kind, base=own.base, python=own.python) if own else pages
+
+
+def _pages(settings: config.Settings) -> Path | None:
+    """The page's files, where the architecture has a bucket for them; elsewhere the function serves them."""
+    if settings.architecture is None:
+        return None
+    from gymops.deploy.template import architecture, compose
+
+    template = compose(architecture(settings.architecture).stack("app").template)
+    return _STATIC if "StaticBucketName" in (template.body.get("Outputs") or {}) else None
 
 
 def payload() -> config.App:

@@ -77,7 +77,8 @@ PARTS = (
     Part("CloudFormation", Kind.REAL, "create, update, replace, roll back, change sets, exports, nesting"),
     Part(
         "Alarms on functions", Kind.REAL,
-        "calls are counted by function and by alias; an alarm looks at its own metric, period by period",
+        "calls are counted by function and by alias; an alarm looks at its own metric, period by period; a"
+        " stack's alarm on a share of calls is reckoned",
     ),
     Part(
         "CloudFormation drift detection", Kind.REAL,
@@ -115,7 +116,7 @@ PARTS = (
     Part("Permissions", Kind.ABSENT, "policies are kept and shown, no call is refused by them"),
     Part("Quotas, timings, prices", Kind.ABSENT, "an operation takes as long as it was set to"),
     Part("RDS read replicas, clusters, other engines", Kind.ABSENT, "refused"),
-    Part("Cost Explorer, Pricing, metric math, CodeDeploy", Kind.ABSENT, "refused or empty"),
+    Part("Cost Explorer, Pricing, metric math beyond + - * /, CodeDeploy", Kind.ABSENT, "refused or empty"),
 )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def make(aws: Aws, request: pytest.FixtureRequest) -> Callable[..., Environment]
         artefact = request.getfixturevalue("artefact") if life.zipped else None
         given = {**shipped(of).environments[name], **life.environments[name]}
         environment = Environment(aws, name, f"{random.randrange(10**11, 10**12)}", artefact, given, of)
-        environment.create()
+        environment.create(**life.begins(environment))
         return environment
 
     return make

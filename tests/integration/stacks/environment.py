@@ -61,8 +61,9 @@ class Environment:
     def stacks(self) -> list[Stack]:
         return [one for one in self.of.stacks if one.wanted(self._given)]
 
-    def create(self) -> None:
-        """All stacks, in their order; the artefact goes where the second of them says."""
+    def create(self, **more: str) -> None:
+        """All stacks, in their order; the artefact goes where ``base`` says."""
+        self._given |= more
         for stack in self.stacks:
             self.send(stack, "create", composed(self.of.name, stack.name))
             self.rest(stack, "CREATE_COMPLETE")

@@ -68,6 +68,8 @@ class Life:
     """(stack, resource) that is another after its change."""
     zipped: bool = True
     """Whether the tracker's zip and layer run in it; else ``environments`` names all that it runs."""
+    begins: Callable[[Environment], Mapping[str, str]] = lambda env: {}  # noqa: ARG005 - nobody asks it
+    """What has to be there before, and the parameters that follow from it."""
     ends: Callable[[Environment], None] = nothing
     """What holds before it can be deleted."""
     ended: Callable[[Environment], None] = nothing

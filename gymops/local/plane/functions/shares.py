@@ -23,7 +23,8 @@ Named = Mapping[str, float | None]
 
 def install() -> None:
     """Let a stack have such an alarm."""
-    ministack.wrap(ministack.provisioners(), "_cw_metric_alarm_record", _recording)
+    made_by = ministack.module("ministack.services.cloudformation.provisioners")
+    ministack.wrap(made_by, "_cw_metric_alarm_record", _recording)
 
 
 def _recording(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
