@@ -50,7 +50,8 @@ def reads(action: str) -> bool:
 def _of(kind: str) -> frozenset[str]:
     """All actions of a type that IAM knows: some schemas list what is none."""
     listed = kinds.permissions(kind, _HANDLERS)
-    return frozenset(f"{service.lower()}:{name}" for service, name in listed if _exists(service, name))
+    found = frozenset(f"{service.lower()}:{name}" for service, name in listed if _exists(service, name))
+    return found | _UNSAID.get(kind, frozenset())
 
 
 def _core(kind: str, actions: frozenset[str]) -> frozenset[str]:
@@ -75,6 +76,19 @@ _PREFIXES = {
     "Cognito": "cognito-idp", "ApiGatewayV2": "apigateway",
 }  # fmt: skip
 """The service of a type -> the prefix of its actions, where they differ."""
+
+
+_UNSAID = {
+    "AWS::ApiGatewayV2::Stage": frozenset({
+        "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    }),
+}  # fmt: skip
+"""What a type asks for with some settings, and its schema leaves out: here access logs.
+
+Source: API Gateway's developer guide, "Configure logging for HTTP APIs".
+"""
 
 
 @cache

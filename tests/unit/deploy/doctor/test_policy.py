@@ -43,6 +43,18 @@ def test_every_type_of_the_templates_has_something_without_which_it_cannot_be_ma
         assert rights([kind]).core, kind
 
 
+def test_an_api_that_logs_needs_more_than_its_schema_says() -> None:
+    phased = resolve(Settings(architecture="lifestyle-phased"), "prod")
+    types = {one.kind for one in inventory(phased, {})}
+    assert all(rights([kind]).core for kind in types)
+    assert {"logs:CreateLogDelivery", "logs:ListLogDeliveries"} <= rights(types).other
+    found = needed(phased)
+    assert found.size <= LARGEST
+    patterns = allowed(found.document)
+    for action in ("logs:UpdateLogDelivery", "cognito-idp:CreateUserPool", "dynamodb:CreateTable"):
+        assert any(fnmatch.fnmatchcase(action, one) for one in patterns), action
+
+
 def test_a_type_that_nobody_knows_is_named() -> None:
     assert rights(["Custom::Thing", "My::Own::Type"]).unknown == ("Custom::Thing", "My::Own::Type")
 
