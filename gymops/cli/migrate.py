@@ -35,8 +35,8 @@ pending_revisions[]; exit 3 if there is work, 0 if not.
 For tables that are no event log: source, target, rows{source, written, already_there, rejected},
 tables{name: {target, source, written, rejected, rules, digest, verified}}, views{}, left_out[],
 unchecked[], digest{source, target}, verified, first_difference, seconds{}, rows_per_second,
-peak_rss_mb, rejected_digest. With --plan: source, target, work, bytes, rows, tables{name: {target,
-source, rejected, columns[], rules[], notes[]}}, views{}, left_out[], rejected, problems[], digest."""
+peak_rss_mb, rejected_digest (and its --plan: source, target, work, bytes, rows, tables{name: {target,
+source, rejected, columns[], rules[], notes[]}}, views{}, left_out[], rejected, problems[], digest)"""
 
 
 @click.command("migrate", epilog=_EPILOG)

@@ -10,7 +10,8 @@ from typing import Protocol
 from gymops.errors import ConfigError
 from gymops.eventlog.digest import RejectedHasher
 from gymops.pg.connection import Connection
-from gymops.tables import decide, reading, rules, target, views
+from gymops.tables import decide, loading, proof, reading, rules, target, views
+from gymops.tables.digest import Content
 from gymops.tables.kinds import BIGINT, TEXT
 from gymops.tables.names import Names
 from gymops.tables.overrides import Choices, ColumnChoice, TableChoice
@@ -79,7 +80,12 @@ def make(
         columns, notes = tuple(draft.columns), tuple(_notes(draft, made))
         tables.append(TablePlan(draft.source, draft.name, columns, made, found, notes))
     planned, missing = views.planned(snapshot, choices, relations, names)
-    trial = target.trial(connection, tables, planned)
+
+    def filled(table: TablePlan) -> Content:
+        loading.fill(connection, snapshot, table, lambda _: None)
+        return proof.content(connection, table, lambda _: None)
+
+    trial = target.trial(connection, tables, planned, filled)
     return Plan(
         source=snapshot.name,
         target=shown,

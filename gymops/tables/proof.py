@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -68,17 +68,16 @@ def prove(connection: Connection, plan: Plan, progress: Callable[[int], None]) -
             for what, definition in plan.catalogue.items()
             if found.get(what) != definition
         )
-        contents = {table.name: _content(connection, table, found, progress) for table in plan.tables}
+        contents = {}
+        for table in plan.tables:
+            whole = all(f"column {table.name}.{column.name}" in found for column in table.columns)
+            contents[table.name] = content(connection, table, progress) if whole else Content()
         rejected = _rejected(connection, [table.source.name for table in plan.tables])
     return Proof(plan.contents, contents, (plan.rejected, rejected), missing)
 
 
-def _content(
-    connection: Connection, table: TablePlan, found: Mapping[str, str], progress: Callable[[int], None]
-) -> Content:
-    """What a table of the target holds; nothing of ours, where it lacks a column."""
-    if any(f"column {table.name}.{column.name}" not in found for column in table.columns):
-        return Content()
+def content(connection: Connection, table: TablePlan, progress: Callable[[int], None]) -> Content:
+    """What a table of the target holds."""
     columns = [sql.SQL(column.kind.sent).format(sql.Identifier(column.name)) for column in table.columns]
     query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(
         sql.SQL(", ").join(columns), sql.Identifier(table.name)

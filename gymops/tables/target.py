@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -11,6 +11,7 @@ import psycopg
 from gymops.errors import GateRefused
 from gymops.eventlog.shapes import quote
 from gymops.pg.connection import Connection, translated
+from gymops.tables.digest import Content
 from gymops.tables.plan import ColumnPlan, LeftOut, Rule, TablePlan, ViewPlan
 
 _COLUMNS = """
@@ -59,8 +60,17 @@ class Trial:
     catalogue: dict[str, str]
 
 
-def trial(connection: Connection, tables: Sequence[TablePlan], views: Sequence[ViewPlan]) -> Trial:
-    """Make everything, empty, in a schema of its own that is then rolled back."""
+def trial(
+    connection: Connection,
+    tables: Sequence[TablePlan],
+    views: Sequence[ViewPlan],
+    filled: Callable[[TablePlan], Content],
+) -> Trial:
+    """Make everything, empty, in a schema of its own that is then rolled back.
+
+    ``filled`` fills a table that is there and says what it holds then: what PostgreSQL computes must be what
+    SQLite computed.
+    """
     made, left = [], []
     schema = quote(f"gymops_trial_{uuid.uuid4().hex[:12]}")
     with translated(), connection.transaction(force_rollback=True):
@@ -68,7 +78,7 @@ def trial(connection: Connection, tables: Sequence[TablePlan], views: Sequence[V
         path = [schema, *_extension(connection, "citext")]
         connection.execute(f"SET LOCAL search_path TO {', '.join(path)}".encode())
         for table in tables:
-            made.append(_created(connection, table))
+            made.append(_created(connection, table, filled))
         for last in (False, True):  # references when every key is there
             for at, table in enumerate(made):
                 kept = []
@@ -170,22 +180,26 @@ def _column(column: ColumnPlan) -> str:
     return " ".join(parts)
 
 
-def _created(connection: Connection, table: TablePlan) -> TablePlan:
-    """The table as PostgreSQL takes it: generated columns in one of the ways they may be meant, or plain."""
-    plain = [replace(column, generated=()) for column in table.columns]
-    columns = list(plain)
+def _created(connection: Connection, table: TablePlan, filled: Callable[[TablePlan], Content]) -> TablePlan:
+    """The table as PostgreSQL takes it: each default and each computed column tried by itself."""
+    columns = [replace(column, generated=(), default=None) for column in table.columns]
     for at, column in enumerate(table.columns):
-        why = ""
-        for way in column.generated:
-            trying = [*columns[:at], replace(column, generated=(way,)), *columns[at + 1 :]]
-            taken, why = _first(connection, [create(replace(table, columns=tuple(trying)))], keep=False)
-            if taken is not None:
-                columns = trying
-                break
-        else:
-            if column.generated:
-                note = f"not computed there, its values are moved: {why}"
-                columns[at] = replace(plain[at], notes=(*column.notes, note))
+        ways = [replace(column, generated=(way,)) for way in column.generated]
+        ways += [replace(column, generated=())] if column.default is not None else []
+        if not ways:
+            continue
+        tried = [replace(table, columns=(*columns[:at], way, *columns[at + 1 :])) for way in ways]
+        taken, why = _first(connection, list(map(create, tried)), keep=False)
+        if taken is not None and ways[taken].generated:
+            with connection.transaction(force_rollback=True):
+                connection.execute(create(tried[taken]).encode())
+                if filled(tried[taken]) != table.scanned.content:
+                    taken, why = None, "PostgreSQL computes something else"
+        if taken is not None:
+            columns[at] = ways[taken]
+            continue
+        said = "not computed there, its values are moved" if column.generated else "the default is left out"
+        columns[at] = replace(columns[at], notes=(*column.notes, f"{said}: {why}"))
     result = replace(table, columns=tuple(columns))
     connection.execute(create(result).encode())
     return result
