@@ -13,7 +13,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -249,22 +249,41 @@ def parameter_file(file: Path) -> dict[str, str]:
 
 
 def compose(file: Path) -> Template:
-    """Read a template and put its parts together.
+    """Read a template and put its parts together. As long as its files say the same it is the same object:
+    one release asks for each of its templates a dozen times.
 
     Raises:
         TemplateError: one of its files cannot be read, a name stands in two of them, or it is too large.
     """
-    body = parse(read(file, largest=LARGEST), str(file))
-    parts = body.pop("Parts", None)
-    if parts is None:
-        return _checked(Template(str(file), body))
+    text = read(file, largest=LARGEST)
+    places = [Path(file.parent, part).resolve() for part in _parts(text, str(file))]
+    parts = tuple((str(where), read(where, largest=LARGEST)) for where in places)
+    return _composed(str(file), text, parts)
+
+
+@lru_cache(maxsize=64)
+def _parts(text: str, name: str) -> Sequence[str]:
+    parts = parse(text, name).get("Parts", [])
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise TemplateError(f"{file}: Parts is a list of files", hint="- ../shared/network.yaml")
+        raise TemplateError(f"{name}: Parts is a list of files", hint="- ../shared/network.yaml")
+    return parts
+
+
+@lru_cache(maxsize=64)
+def _composed(name: str, text: str, parts: Sequence[tuple[str, str]]) -> Template:
+    body = parse(text, name)
+    body.pop("Parts", None)
     origin: dict[tuple[str, str], str] = {}
-    for part in parts:
-        where = Path(file.parent, part).resolve()
-        _merge(body, origin, parse(read(where, largest=LARGEST), str(where)), str(where))
-    return _checked(Template(str(file), body, origin))
+    for where, part in parts:
+        _merge(body, origin, parse(part, where), where)
+    template = Template(name, body, origin)
+    size = len(template.text.encode())
+    if size > LARGEST:
+        raise TemplateError(
+            f"{name}: {size:,} bytes put together, and CloudFormation takes {LARGEST:,}",
+            hint="split the stack; what lives and dies together stays together",
+        )
+    return template
 
 
 def _merge(body: Lines, origin: dict[tuple[str, str], str], part: Lines, where: str) -> None:
@@ -288,16 +307,6 @@ def _merge(body: Lines, origin: dict[tuple[str, str], str], part: Lines, where: 
             body[section][name] = entry
             body[section].lines[name] = entries.lines[name]
             origin[(section, name)] = where
-
-
-def _checked(template: Template) -> Template:
-    size = len(template.text.encode())
-    if size > LARGEST:
-        raise TemplateError(
-            f"{template.name}: {size:,} bytes put together, and CloudFormation takes {LARGEST:,}",
-            hint="split the stack; what lives and dies together stays together",
-        )
-    return template
 
 
 def _compact(value: Any) -> str:
