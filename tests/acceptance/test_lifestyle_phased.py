@@ -125,7 +125,7 @@ def app(emulator_installed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[L
 
 
 @pytest.mark.long
-def test_it_is_started_released_used_promoted_and_taken_back(app: Lifestyle) -> None:
+def test_it_is_started_released_used_promoted_taken_back_and_ended(app: Lifestyle) -> None:
     app.run("init --ci github")
     workflow = (app.folder / ".github/workflows/gymops.yml").read_text(encoding="utf-8")
     assert 'gymops promote "dev" "prod"' in workflow
@@ -156,6 +156,13 @@ def test_it_is_started_released_used_promoted_and_taken_back(app: Lifestyle) -> 
     _, said = app.run("deploy dev --yes", 5)
     assert "/health answered 500" in said
     assert app.health("dev")["says"] == "first"
+
+    app.run("destroy prod --name prod --yes", 4)  # it is protected
+    done, _ = app.run("destroy dev --name dev --yes")
+    assert re.findall(r"^kept +(\w+)", done, re.MULTILINE) == ["DataKey", "UserPool", "Users"]
+    assert app.of("dynamodb", "dev").scan(TableName="users-dev")["Count"] == 1
+    assert [one["verb"] for one in app.releases("dev")["releases"]][-1] == "destroy"
+    assert app.health("prod")["says"] == "first"
 
 
 def register_and_sign_in(app: Lifestyle) -> None:
