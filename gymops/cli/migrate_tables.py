@@ -49,6 +49,52 @@ def move(
     return 0
 
 
+def verify(settings: Settings, source: str, place: str, *, as_json: bool) -> int:
+    """Compare them with those of a database; return the exit code."""
+    from gymops.tables import run
+
+    local = place == "env:local" and "local" not in settings.databases
+    url = context.target_url(settings, None if local else place)
+    with progress.observer() as observer:
+        plan, proof, apart = run.verify(Path(source), url, settings.tables, observer)
+    source_digest, target_digest = proof.digests
+    if as_json:
+        output.document(
+            {
+                "source": plan.source,
+                "target": plan.target,
+                "equal": proof.equal,
+                "first_difference": proof.first_difference,
+                "tables": {
+                    table.source.name: {
+                        "target": table.name,
+                        "source": proof.source[table.name].rows,
+                        "missing": apart[table.name].missing if table.name in apart else 0,
+                        "extra": apart[table.name].extra if table.name in apart else 0,
+                        "first": apart[table.name].first if table.name in apart else None,
+                        "equal": proof.source[table.name] == proof.target[table.name],
+                    }
+                    for table in plan.tables
+                },
+                "not_as_planned": list(proof.missing),
+                "digest": {"source": source_digest, "target": target_digest},
+            }
+        )
+        return 0 if proof.equal else 3
+    output.text(f"A        {plan.source}, digest {source_digest}")
+    output.text(f"B        {plan.target}, digest {target_digest}")
+    for table in plan.tables:
+        said = f"DIFFERENT: {apart[table.name]}" if table.name in apart else "equal"
+        output.text(
+            f"table    {table.source.name} -> {table.name}: {proof.source[table.name].rows:,} rows, {said}"
+        )
+    for what in proof.missing:
+        output.text(f"schema   {what}")
+    equal = "EQUAL: both hold the same rows, with the same keys and rules"
+    output.text(equal if proof.equal else f"DIFFERENT: {proof.first_difference}")
+    return 0 if proof.equal else 3
+
+
 def _agree(plan: Plan, observer: progress.Lines | progress.Bars, *, agreed: bool) -> bool:
     if agreed:
         return True

@@ -23,6 +23,8 @@ Examples:
 --json prints one document with the keys equal, a{events, digest}, b{events, digest},
 differences{missing, extra, changed, moved}, first_difference{kind, user, event_id, position,
 column, a, b}, rejected{a, b}, tables{name: {a, b, missing, extra, changed, equal}}, folded_users.
+For tables: source, target, equal, first_difference, tables{name: {target, source, missing, extra,
+first, equal}}, not_as_planned[], digest{source, target}.
 Exit 0 when equal, 3 when different, 1 (and "equal": null) when it could not be told."""
 
 
@@ -37,10 +39,17 @@ def command(ctx: click.Context, a: str, b: str, user: str, as_json: bool) -> Non
 
     A and B are each a SQLite file, a workspace directory, a PostgreSQL URL, or env:NAME (an environment
     of gymops.toml, or a variable that holds a URL; env:local is the embedded server).
+
+    A SQLite file that is no event log is compared, table by table, with the database it was moved to.
     """
     from gymops.eventlog.compare import compare
 
     settings = context.settings(ctx)
+    for file, place in ((a, b), (b, a)):
+        if context.is_database(place) and context.holds_tables(settings, file):
+            from gymops.cli import migrate_tables
+
+            ctx.exit(migrate_tables.verify(settings, file, place, as_json=as_json))
     try:
         with (
             closing(context.open_log(settings, a, user)) as left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -78,15 +78,20 @@ def prove(connection: Connection, plan: Plan, progress: Callable[[int], None]) -
 
 def content(connection: Connection, table: TablePlan, progress: Callable[[int], None]) -> Content:
     """What a table of the target holds."""
+    hasher = Hasher()
+    for batch in records(connection, table):
+        hasher.add(batch)
+        progress(len(batch))
+    return hasher.content()
+
+
+def records(connection: Connection, table: TablePlan) -> Iterator[list[bytes]]:
+    """The rows of a table of the target as PostgreSQL sends them, some at a time."""
     columns = [sql.SQL(column.kind.sent).format(sql.Identifier(column.name)) for column in table.columns]
     query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(
         sql.SQL(", ").join(columns), sql.Identifier(table.name)
     )
-    hasher = Hasher()
-    for batch in copy_out(connection, query):
-        hasher.add(batch)
-        progress(len(batch))
-    return hasher.content()
+    yield from copy_out(connection, query)
 
 
 def _rejected(connection: Connection, tables: Sequence[str]) -> Rejected:

@@ -10,7 +10,7 @@ from gymops.eventlog.digest import RejectedHasher
 from gymops.eventlog.spool import Unique
 from gymops.tables.digest import Hasher
 from gymops.tables.kinds import BIGINT, BYTEA, DOUBLE, NULL, NUMERIC, TEXT, UUID, BadText, MisfitError
-from gymops.tables.plan import PROBLEMS_SHOWN, ColumnPlan, Problem, Scanned
+from gymops.tables.plan import PROBLEMS_SHOWN, ColumnPlan, Problem, Scanned, TablePlan
 from gymops.tables.schema import Table
 from gymops.tables.snapshot import Row, Snapshot
 
@@ -71,6 +71,15 @@ def lines(
     loaded = [(at, column.kind.text) for at, column in enumerate(columns, 1) if not column.generated]
     for rows, _ in _sorted(snapshot, table, columns, rejected):
         yield [b"\t".join([form(row[place]) for place, form in loaded]) + b"\n" for row in rows]
+
+
+def records(snapshot: Snapshot, table: TablePlan) -> Iterator[tuple[Row, bytes]]:
+    """The rows that are moved, each with what is hashed of it."""
+    fields = [column.kind.field for column in table.columns]
+    head = struct.pack(">h", len(fields))
+    for rows, _ in _sorted(snapshot, table.source, table.columns, table.scanned.rejected):
+        for row in rows:
+            yield row, head + b"".join(form(value) for form, value in zip(fields, row[1:], strict=True))
 
 
 def rejects(

@@ -22,7 +22,8 @@ from gymops.eventlog.scan import no_collector, peak_rss
 from gymops.pg.connection import Connection, connect, redact, translated
 from gymops.pg.failures import interruptible
 from gymops.pg.lock import hold
-from gymops.tables import loading, overrides, proof, snapshot, target
+from gymops.tables import differences, loading, overrides, proof, snapshot, target
+from gymops.tables.differences import Difference
 from gymops.tables.make import Observer, make
 from gymops.tables.plan import Plan, TablePlan
 from gymops.tables.proof import Proof
@@ -130,6 +131,26 @@ def plan(path: Path, url: str, section: Mapping[str, Any], observer: Observer) -
         return found
 
 
+def verify(
+    path: Path, url: str, section: Mapping[str, Any], observer: Observer
+) -> tuple[Plan, Proof, dict[str, Difference]]:
+    """Compare a file's tables with those of the target; the rows of each that differs, too.
+
+    Raises:
+        DifferenceFound: the target does not have all of these tables.
+    """
+    try:
+        with _opened(path, url, section, observer) as (source, connection, found):
+            if found.there:
+                return found, *_compared(connection, source, found, observer)
+            lacking = ", ".join(table.name for table in found.tables)
+    except GateRefused as error:
+        raise DifferenceFound(error.message, hint=error.hint) from error
+    raise DifferenceFound(
+        f"{redact(url)} has none of the tables {lacking}", hint=f"gymops migrate {path} --to URL moves them"
+    )
+
+
 def run(
     path: Path,
     url: str,
@@ -158,7 +179,7 @@ def run(
         agreed.refuse_problems(quarantine)
         planned = clock.monotonic()
         if agreed.there:
-            return _there(connection, agreed, clock, started, observer)
+            return _there(connection, source, agreed, clock, started, observer)
         if not confirm(agreed):
             raise Interrupted("stopped before anything was written", hint="run it again when ready")
         begun, begun_at = clock.monotonic(), clock.now()
@@ -212,19 +233,38 @@ def _opened(
         yield source, connection, make(source, connection, redact(url), choices, observer)
 
 
-def _there(connection: Connection, agreed: Plan, clock: Clock, started: float, observer: Observer) -> Report:
+def _there(
+    connection: Connection, source: Snapshot, agreed: Plan, clock: Clock, started: float, observer: Observer
+) -> Report:
     """The tables are there: nothing is written, whatever they hold."""
     planned = clock.monotonic()
-    observer.phase("proving what is there already", agreed.rows)
-    found = proof.prove(connection, agreed, observer.advance)
+    found, rows_apart = _compared(connection, source, agreed, observer)
     ended = clock.monotonic()
     if not found.equal:
+        rows = "".join(f"; {name}: {difference}" for name, difference in rows_apart.items())
         raise GateRefused(
-            f"the target has these tables, and not with this content: {found.first_difference}",
-            hint="the file or the target has moved on since: migrate into an empty database, and compare",
+            f"the target has these tables, and not with this content: {found.first_difference}{rows}",
+            hint="the file or the target has moved on since: compare with `gymops verify SOURCE TARGET`, and"
+            " migrate into an empty database",
         )
     seconds = Seconds(planned - started, 0, 0, ended - planned, ended - started)
     return Report(agreed, {}, (), {}, found, seconds)
+
+
+def _compared(
+    connection: Connection, source: Snapshot, agreed: Plan, observer: Observer
+) -> tuple[Proof, dict[str, Difference]]:
+    observer.phase("proving what is there", agreed.rows)
+    found = proof.prove(connection, agreed, observer.advance)
+    whole = {name.removeprefix("column ") for name in found.missing if name.startswith("column ")}
+    different = [
+        table
+        for table in agreed.tables
+        if found.source[table.name] != found.target[table.name]
+        and not any(name.startswith(f"{table.name}.") for name in whole)
+    ]
+    with translated():
+        return found, {table.name: differences.find(connection, source, table) for table in different}
 
 
 def _copied(

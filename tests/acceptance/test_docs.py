@@ -22,6 +22,7 @@ import pytest
 
 from gymops.clock import SystemClock, ticks
 from gymops.eventlog.sample import write_log, write_workspace
+from tests.sources import change
 
 ROOT = Path(__file__).parents[2]
 RELEASE_RUNBOOKS = [ROOT / "runbooks" / name for name in ("deploy.md", "promote.md", "rollback.md")]
@@ -56,6 +57,22 @@ def commands(document: Path) -> list[tuple[str, int]]:
     return found
 
 
+def write_shop(path: Path) -> None:
+    """A database that is no event log."""
+    change(
+        path,
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL COLLATE NOCASE"
+        " UNIQUE)",
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers, placed DATETIME,"
+        " total DECIMAL(8,2) DEFAULT 0 CHECK (total >= 0))",
+        "CREATE INDEX orders_customer ON orders (customer)",
+        "CREATE VIEW best AS SELECT name, sum(total) AS total FROM orders JOIN customers"
+        " ON customers.id = customer GROUP BY name",
+        "INSERT INTO customers (name) VALUES ('Ada'), ('Bob')",
+        "INSERT INTO orders VALUES (1, 1, '2024-02-29 12:30:00', 9.99), (2, 2, 1709209800, 20)",
+    )
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     """An empty directory with what the documents speak of; its server is stopped at the end."""
@@ -63,6 +80,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     for folder in (tmp_path / "workspace").iterdir():  # not the users of the demo, which is shown too
         folder.rename(folder.with_name(folder.name.replace("sample|", "auth0|")))
     write_log(tmp_path / "gym.db", events=300, seed=2)
+    write_shop(tmp_path / "shop.db")
     yield tmp_path
     for end in ("db", "stop"), ("local", "down"):
         gymops = [sys.executable, "-m", "gymops", *end]

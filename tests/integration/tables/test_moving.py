@@ -101,6 +101,24 @@ def test_a_target_with_another_content_is_refused(what: str, file: Path, databas
         move(file, database)
 
 
+def test_verify_counts_the_rows_that_differ_and_names_the_first(file: Path, database: str) -> None:
+    with pytest.raises(DifferenceFound, match="has none of the tables makers, things"):
+        run.verify(file, database, {}, Quiet())
+    move(file, database)
+    _, proof, apart = run.verify(file, database, {}, Quiet())
+    assert (proof.equal, apart) == (True, {})
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM things WHERE id = 1")
+        connection.execute("UPDATE things SET price = 20.6 WHERE id = 2")
+        connection.execute("INSERT INTO things VALUES (8), (9)")
+    _, proof, apart = run.verify(file, database, {}, Quiet())
+    assert not proof.equal
+    assert str(apart["things"]) == (
+        "2 rows of the source are missing, 3 are there beside; the first that is missing: id = 1"
+    )
+    assert list(apart) == ["things"]
+
+
 def test_a_file_that_moved_on_is_refused(file: Path, database: str) -> None:
     move(file, database)
     change(file, "INSERT INTO makers VALUES (3, 'Eve')")
