@@ -179,6 +179,23 @@ class Keeper:
         matches = {name: _ARN.fullmatch(text) for name, text in variables.items()}
         return {name: match["arn"] for name, match in matches.items() if match}
 
+    def keep(self, name: str, text: str, region: str, about: str) -> bool:
+        """Make a secret of this name, or give it this value; False: it had it.
+
+        Raises:
+            AwsError: it cannot be made or stored.
+        """
+        client = self._account.client("secretsmanager", region)
+        found = self.find(name, region)
+        with translated(f"the secret {name}"):
+            if found is None:
+                client.create_secret(Name=name, SecretString=text, Description=about)
+            elif client.get_secret_value(SecretId=found.arn)["SecretString"] == text:
+                return False
+            else:
+                client.put_secret_value(SecretId=found.arn, SecretString=text)
+        return True
+
     def pend(self, secret: Secret, rule: Mapping[str, Any] | None, text: str | None, token: str) -> str:
         """A new value that is not in force: this text, or one made as the template's rule says. Its version.
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "local": ("gymops.cli.local", "The local AWS: up, down, status."),
     "logs": ("gymops.cli.logs", "What an environment's functions wrote; follow it, or one request."),
     "migrate": ("gymops.cli.migrate", "Move SQLite event logs, or any tables, to PostgreSQL and prove it."),
+    "neon": ("gymops.cli.neon", "Branches of a PostgreSQL at Neon: list, create, reset, delete, connect."),
     "promote": ("gymops.cli.promote", "Release to an environment what was tested in the one before it."),
     "projections": ("gymops.cli.projections", "What the event log folds to: rebuild it and compare."),
     "releases": ("gymops.cli.releases", "What was released to an environment, when and by whom."),

@@ -63,7 +63,14 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     if bucket is None:
         raise ConfigError(f"{environment} was never deployed", hint=f"gymops deploy {environment}")
     names = {stack.name for stack in deployment.stacks()}
-    found = places(site.outputs("app"), site.outputs("copies") if "copies" in names else None)
+    outputs = site.outputs("app")
+    if "DatabaseSecretName" in outputs:
+        raise ConfigError(
+            f"{environment}: its database is not AWS's to back up: only SQL reaches it",
+            hint=f'[environments.{environment}] database = "env:VARIABLE", the direct URL, and'
+            f" [environments.{environment}.backup] store = ...: then gymops backup {environment} dumps it",
+        )
+    found = places(outputs, site.outputs("copies") if "copies" in names else None)
     clock = SystemClock()
     s3 = account.client("s3")
     objects = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")

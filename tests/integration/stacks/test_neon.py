@@ -11,6 +11,8 @@ import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from gymops.aws.account import Account
+from gymops.aws.secrets import Keeper
 from tests.integration.stacks.environment import Environment
 from tests.integration.stacks.using import owner
 from tests.local_aws import until
@@ -30,8 +32,10 @@ def instead_of_neon(env: Environment) -> str:
     rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="neon")
     found = conninfo_to_dict(owner(env, "neon"))
     text = json.dumps({"username": found["user"], "engine": "postgres", **found})
+    keeper = Keeper(Account(env.of.region, endpoint=env.aws.settings.url, number=env.account))
     for name in ("database", "database-direct"):
-        env.client("secretsmanager").create_secret(Name=f"gym-app/{env.name}/{name}", SecretString=text)
+        assert keeper.keep(f"gym-app/{env.name}/{name}", text, env.of.region, "In Neon's place")
+        assert not keeper.keep(f"gym-app/{env.name}/{name}", text, env.of.region, "In Neon's place")
     return str(owner(env, "neon"))
 
 
