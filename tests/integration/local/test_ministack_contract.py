@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ def python(emulator_installed: None) -> Path:
 
 
 def _run(python: Path, code: str) -> Any:
-    done = subprocess.run(
-        [python, "-I", "-c", _LEND + code], capture_output=True, text=True, check=False,
-        env={"PATH": os.environ["PATH"], "LOG_LEVEL": "ERROR"},
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as state:  # for the keys that sign tokens
+        done = subprocess.run(
+            [python, "-I", "-c", _LEND + code], capture_output=True, text=True, check=False,
+            env={"PATH": os.environ["PATH"], "LOG_LEVEL": "ERROR", "STATE_DIR": state},
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
