@@ -11,11 +11,13 @@ from typing import Any
 
 from gymops.errors import ConfigError, SourceError
 from gymops.eventlog import parts
+from gymops.eventlog.digest import CHUNK
 from gymops.eventlog.postgres import Between, PostgresLog, snapshot
 from gymops.eventlog.proof import hold
-from gymops.eventlog.sealing import mark, read
+from gymops.eventlog.sealing import Known, mark, read
 from gymops.pg.failures import DatabaseError
 
+_MOST = parts.MOST
 _DAMAGED = ("XX", "58P01", "42P01")
 """SQLSTATEs of data that cannot be read: a damaged page, a file that is missing, no such table."""
 
@@ -23,20 +25,37 @@ _DAMAGED = ("XX", "58P01", "42P01")
 def seal(url: str, known: str, number: int, rejected: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """The streams of some users that grew; and with the last users, if anything grew, the seal's mark.
 
+    Where they are too many for an answer, those up to a user are in it, ``upto``: ask again from there on.
+
     ``more``: ``after`` and ``upto`` (users), and ``grown``: whether earlier parts grew.
 
     Raises:
         SealError: the log holds fewer events than were sealed.
+        Unverified: one user alone is too many.
     """
-    users = _between(more)
+    users, before = _between(more), parts.read_known(known)
     with closing(PostgresLog(url)) as log:
         with snapshot(log.connection):
-            found = read(log, parts.read_known(known), users)
+            told = _fitting(log, users, before)
+            found = read(log, {user: one for user, one in before.items() if told.holds(user)}, told)
             bad = log.rejected()
         answer: dict[str, Any] = {"streams": parts.grown(found)}
+        if told != users:
+            return {**answer, "upto": told.upto}
         if users.upto is None and (number == 1 or found or more.get("grown") or vars(bad) != rejected):
             answer["mark"] = parts.mark(mark(log, number), bad)
     return answer
+
+
+def _fitting(log: PostgresLog, users: Between, before: Mapping[str, Known]) -> Between:
+    """As many of the users, from the first one on, as an answer has room for."""
+    cost = {}
+    for user, events in log.counts().items():
+        one = before.get(user)
+        if users.holds(user) and events > (one.events if one else 0):
+            cost[user] = 1 + (events - (one.after if one else 0)) // CHUNK
+    first, _ = next(parts.split(cost, _MOST))
+    return users if first.upto is None else Between(users.after, first.upto)
 
 
 def prove(url: str, expected: str, **more: Any) -> dict[str, Any]:

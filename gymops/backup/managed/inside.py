@@ -67,16 +67,19 @@ class Inside:
         number, grown, at = following(before), dict[str, Grown](), None
         for users, names in parts.split(dict.fromkeys(streams, _SEALED)):
             tell("seal", f"{len(names)} users known")
-            answer = self._ask(
-                "seal",
-                users,
-                known=parts.known({user: streams[user] for user in names}),
-                number=number,
-                rejected=vars(last),
-                grown=always or bool(grown),
-            )
-            grown |= parts.read_grown(answer["streams"])
-            at = answer.get("mark")
+            begun: Between | None = users
+            while begun is not None:  # those that grew may be too many for one answer
+                answer = self._ask(
+                    "seal",
+                    begun,
+                    known=parts.known({user: streams[user] for user in names if begun.holds(user)}),
+                    number=number,
+                    rejected=vars(last),
+                    grown=always or bool(grown),
+                )
+                grown |= parts.read_grown(answer["streams"])
+                at, told = answer.get("mark"), answer.get("upto")
+                begun = None if told is None else Between(told, users.upto)
         if at is None:
             return None
         marked, rejected = parts.read_mark(at)
