@@ -148,10 +148,10 @@ class App:
         error = found.get("error")
         if done.failed or error or not found:
             error = error or {"message": found.get("errorMessage") or "it did not answer"}
-            raise WorkFailed(
-                f"{event['do']}: {error['message']}",
-                hint=error.get("hint") or f"the log of {function} says more",
-            )
+            hint = error.get("hint") or f"the log of {function} says more"
+            if (secret := self.outputs().get("DatabaseSecretName")) and f":{secret}" in error["message"]:
+                hint = f"gymops neon connect {self._deployment.name}, then the same command again"
+            raise WorkFailed(f"{event['do']}: {error['message']}", hint=hint)
         return found
 
     def snapshot(self, context: Context) -> None:
