@@ -125,13 +125,20 @@ class BackupJobs:
         ]
 
     def judge(self, job: str, *, passed: bool, message: str) -> None:
-        """Tell AWS Backup what a proof said of a restore of its plans; it deletes what it restored then."""
-        with translated(f"the validation of {job}"):
-            self._client.put_restore_validation_result(
-                RestoreJobId=job,
-                ValidationStatus="SUCCESSFUL" if passed else "FAILED",
-                ValidationStatusMessage=message[:1000],
-            )
+        """Tell AWS Backup what a proof said of a restore of its plans; it deletes what it restored then.
+
+        Of two that tell it at once, the first counts.
+        """
+        try:
+            with translated(f"the validation of {job}"):
+                self._client.put_restore_validation_result(
+                    RestoreJobId=job,
+                    ValidationStatus="SUCCESSFUL" if passed else "FAILED",
+                    ValidationStatusMessage=message[:1000],
+                )
+        except AwsError as error:
+            if error.reason != "InvalidRequestException" or any(one.job == job for one in self.tests()):
+                raise
 
     @property
     def _client(self) -> Any:

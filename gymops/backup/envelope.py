@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from gymops.backup.keys import Keys, verified
+from gymops.backup.signature import Signer, verified
 from gymops.errors import GymopsError
 
 
@@ -19,7 +19,7 @@ class OtherKey(Forged):
     """A record is signed by a key we do not know: its own, or somebody else's."""
 
 
-def close(document: bytes, keys: Keys) -> bytes:
+def close(document: bytes, keys: Signer) -> bytes:
     """A document, signed; the text of it stays as it is, byte for byte."""
     record = {"signed": document.decode(), "key": keys.public, "signature": keys.sign(document)}
     return json.dumps(record, indent=1).encode() + b"\n"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gymops.errors import ConfigError, GymopsError
+from gymops.backup.signature import KeyProblem as KeyProblem
+from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyrage
@@ -28,30 +28,12 @@ IDENTITY = "GYMOPS_BACKUP_KEY"
 """The environment variable with the key of what is stored: ``AGE-SECRET-KEY-1...``."""
 
 
-class KeyProblem(GymopsError):
-    """A key is missing, or another one is needed."""
-
-    code = "key"
-
-
 @dataclass(frozen=True)
 class Keys:
     """Both keys of an environment's backups."""
 
     signing: Ed25519PrivateKey
-    opens: pyrage.x25519.Identity | None
-    """What is stored is opened with it; None: whoever holds these has to do with records only."""
-
-    @property
-    def identity(self) -> pyrage.x25519.Identity:
-        """The key of what is stored.
-
-        Raises:
-            KeyProblem: it is not here.
-        """
-        if self.opens is None:
-            raise KeyProblem("the key of what is stored is not here", hint="only records can be read")
-        return self.opens
+    identity: pyrage.x25519.Identity
 
     @property
     def public(self) -> str:
@@ -117,30 +99,15 @@ def parsed(secrets: Secrets, where: str) -> Keys:
     import pyrage
 
     try:
-        return Keys(seeded(secrets.signing), pyrage.x25519.Identity.from_str(secrets.backup))
+        return Keys(
+            Ed25519PrivateKey.from_private_bytes(base64.b64decode(secrets.signing, validate=True)),
+            pyrage.x25519.Identity.from_str(secrets.backup),
+        )
     except (ValueError, pyrage.IdentityError):
         raise ConfigError(
             f"{where}: there is no key in it",
             hint="32 bytes in base64; and AGE-SECRET-KEY-1..., as age-keygen writes it",
         ) from None
-
-
-def seeded(seed: str) -> Ed25519PrivateKey:
-    """The signing key that is kept so.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(seed, validate=True))
-
-
-def verified(public: str, data: bytes, signature: str) -> bool:
-    """Whether ``data`` was signed by the owner of a public key."""
-    try:
-        Ed25519PublicKey.from_public_bytes(base64.b64decode(public)).verify(base64.b64decode(signature), data)
-    except (ValueError, InvalidSignature):
-        return False
-    return True
 
 
 def _new_seed() -> str:

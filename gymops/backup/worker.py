@@ -21,6 +21,8 @@ AUDIT = Schedule(8, 30)
 """Once the night's backups are done."""
 RESTORE_TEST = Schedule(13, 0, day=2)
 """The day after the monthly backup."""
+PENDING = timedelta(hours=1)
+"""How often is asked whether a restore of AWS Backup's own plan waits to be judged."""
 TRIES = 3
 AGAIN = timedelta(minutes=10)
 """What failed is tried again so much later, and then waits for its next time."""
@@ -121,6 +123,8 @@ def tasks(
     publish = ("--publish",) if managed else ()
     found.append(Task(("restore-test", environment, "--all"), tested, RESTORE_TEST))
     found.append(Task(("audit", environment, *publish), now, AUDIT))
+    if managed:  # AWS Backup restores when it comes to it, and waits for a day
+        found.append(Task(("restore-test", environment, "--pending"), now - _LONG_AGO, every=PENDING))
     return found
 
 

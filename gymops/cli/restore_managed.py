@@ -13,6 +13,7 @@ from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
 if TYPE_CHECKING:
     from gymops.aws.account import Account
     from gymops.backup.managed.backups import ManagedBackups
+    from gymops.backup.managed.judging import Verdict
     from gymops.backup.managed.switching import Change
     from gymops.backup.port import RestorePlan, Wanted
     from gymops.backup.restore_test import Tested
@@ -70,7 +71,6 @@ def tests(
     settings: Settings, environment: str, wanted: Sequence[Wanted] | None, *, drill: bool, with_app: bool
 ) -> Iterator[Tested]:
     """Restore-tests, recorded; of nothing in particular: the latest time, and each tier's newest point."""
-    from gymops.backup.managed.judging import judge
     from gymops.backup.port import Wanted
     from gymops.backup.recovery_point import new_id
     from gymops.backup.restore_test import How, Records, run
@@ -95,9 +95,16 @@ def tests(
         records.add(tested)
         _publish(account, tested)
         yield tested
-    for verdict in judge(backups, backups.aws.jobs, restoring.Phases()):
+    pending(backups)
+
+
+def pending(backups: ManagedBackups) -> Sequence[Verdict]:
+    """Prove what AWS Backup's own plan restored and waits for it."""
+    verdicts = backups.judge(restoring.Phases())
+    for verdict in verdicts:
         said = {True: "passed", False: "FAILED", None: "could not verify"}[verdict.passed]
         output.note(f"AWS Backup's test of {verdict.point}: {said}: {verdict.why}")
+    return verdicts
 
 
 def _publish(account: Account, tested: Tested) -> None:

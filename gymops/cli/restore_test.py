@@ -26,14 +26,16 @@ Examples:
   gymops restore-test prod --all --json    # and each tier's newest point
   gymops restore-test local --with-app
   gymops restore-test local --drill        # spoil the copy: the test must notice
+  gymops restore-test prod --pending       # what AWS Backup's own plan restored
 
 \b
 --json: {"result": "passed", "failed" or "could not verify", "tier", "recovery_point", "restored_to", "seal",
 "events": {"expected", "restored"}, "digest": {"expected", "restored"}, "newer", "rpo_seconds", "rto_seconds",
 "phases": {name: seconds}, "target": {"tier", "rpo_seconds", "rto_seconds", "met"}, "message", "hint",
 "broken", "app", "drill", "id", "environment", "began", "ended", "gymops"}; with --all {"result", "tests":
-[...]}. rto_seconds is from the request until the digest was equal, rpo_seconds from the newest moment that is
-proved to the request. Exit 0: passed. Exit 1: failed, or could not verify. With --drill, 0: it was found."""
+[...]}; with --pending {"judged": [{"job", "instance", "point", "passed", "why"}]}. rto_seconds is from the
+request until the digest was equal, rpo_seconds from the newest moment that is proved to the request.
+Exit 0: passed. Exit 1: failed, or could not verify. With --drill, 0: it was found."""
 
 
 @click.command("restore-test", epilog=_EPILOG)
@@ -41,6 +43,7 @@ proved to the request. Exit 0: passed. Exit 1: failed, or could not verify. With
 @click.option("--tier", metavar="TIER", help="The newest point of a tier (default: the latest time).")
 @click.option("--from", "point", metavar="ID", help="This recovery point.")
 @click.option("--all", "every", is_flag=True, help="The latest time, and each tier's newest point.")
+@click.option("--pending", is_flag=True, help="Only judge what AWS Backup's own plan restored, if it waits.")
 @click.option("--with-app", is_flag=True, help="Run the app on what was restored, and read through it.")
 @click.option(
     "--drill", type=click.Choice(_DRILLS), is_flag=False, flag_value="changed-row",
@@ -49,8 +52,8 @@ proved to the request. Exit 0: passed. Exit 1: failed, or could not verify. With
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(
-    ctx: click.Context, environment: str, tier: str | None, point: str | None, every: bool, with_app: bool,
-    drill: str | None, as_json: bool,
+    ctx: click.Context, environment: str, tier: str | None, point: str | None, every: bool, pending: bool,
+    with_app: bool, drill: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Restore a backup into an isolated place, prove that every sealed event is back, and clean up.
 
@@ -60,9 +63,13 @@ def command(
     from gymops.backup.port import Wanted
     from gymops.store.records import plain
 
-    if sum((tier is not None, point is not None, every)) > 1:
-        raise ConfigError("--tier, --from and --all exclude each other", hint="gymops restore-test --help")
+    if sum((tier is not None, point is not None, every, pending)) > 1 or (pending and (drill or with_app)):
+        raise ConfigError(
+            "--tier, --from, --all and --pending exclude each other", hint="gymops restore-test --help"
+        )
     settings = context.settings(ctx)
+    if pending:
+        ctx.exit(0 if _pending(settings, environment, as_json=as_json) else 1)
     if managed.is_managed(settings, environment):
         asked = None if every else [Wanted(tier=tier, point=point)]
         tests = restore_managed.tests(
@@ -81,6 +88,21 @@ def command(
         worst = next((one for one in found if not one.passed), found[0])
         output.document({"result": worst.result.value, "tests": documents} if every else documents[0])
     ctx.exit(0 if good else 1)
+
+
+def _pending(settings: Settings, environment: str, *, as_json: bool) -> bool:
+    from dataclasses import asdict
+
+    if not managed.is_managed(settings, environment):
+        raise ConfigError(
+            f"{environment}: AWS Backup takes no backups of it", hint=f"gymops restore-test {environment}"
+        )
+    verdicts = restore_managed.pending(managed.backups(settings, environment))
+    if as_json:
+        output.document({"judged": [asdict(one) for one in verdicts]})
+    elif not verdicts:
+        output.text("nothing waits to be judged")
+    return all(one.passed for one in verdicts)
 
 
 def _of_ours(

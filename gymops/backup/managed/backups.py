@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from gymops import __version__
 from gymops.aws.databases import Database
@@ -14,14 +14,16 @@ from gymops.backup.keys import Keys
 from gymops.backup.managed import listing as listed
 from gymops.backup.managed import planning, restoring
 from gymops.backup.managed.inside import Inside
+from gymops.backup.managed.judging import Verdict, judge
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.places import Places
+from gymops.backup.managed.proving import Proving
 from gymops.backup.managed.source import Source, Sources
-from gymops.backup.managed.taking import Aws, Kept, Taking
+from gymops.backup.managed.taking import COPIED_BACK, COPY_DAYS, Aws, Kept, Taking
 from gymops.backup.managed.waiting import Gone, Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, new_id, sealed_at
-from gymops.errors import ConfigError, Exists, GateRefused, GymopsError, SourceError, Unverified
+from gymops.errors import ConfigError, Exists, GateRefused, GymopsError, SourceError
 from gymops.eventlog.proof import Proof
 from gymops.eventlog.seal import SealError
 from gymops.store.objects import Objects
@@ -140,7 +142,7 @@ class ManagedBackups:
             if plan.point is None:
                 work.begin_time(self._resource(source, plan))
             else:
-                work.begin_snapshot(self._taking(source, tell).snapshot(plan.point))
+                work.begin_snapshot(self._snapshot(plan.point, plan, source, tell))
         made = work.finish(tell)
         return Restored(made.name, made.host, made.port, None)
 
@@ -148,22 +150,16 @@ class ManagedBackups:
         """Hold what came back to the seal, by the function that reaches it."""
         source = self.source()
         tell = self._beating(plan, tell)
-        if plan.seal is None:
-            raise Unverified(
-                f"nothing of {self.environment} was sealed by then, so there is nothing to hold it to",
-                hint=f"gymops backup {self.environment} seals",
-            )
-        if not source.places.function:
-            raise Unverified("nothing reaches the database: no function does one-shot work in its network",
-                             hint="set OperationsHandler, and release")  # fmt: skip
-        there = self.aws.databases.find(restored.name)
-        if there is None:
-            raise Unverified(f"{restored.name} was deleted meanwhile", hint="run the same again")
-        at: dict[str, Any] = {"host": there.host, "port": there.port}
-        if there.secret:
-            at["secret"] = there.secret
-        sealed = self.seals.sealed(plan.seal.number)
-        return Inside(self.aws.functions, source.places.function).prove(sealed, at, tell)
+        return self._proving(source).prove(restored.name, plan.seal, tell)
+
+    def judge(self, tell: Tell = untold) -> Sequence[Verdict]:
+        """Prove what AWS Backup's own plan restored, and tell it.
+
+        Raises:
+            AwsError: AWS does not answer; what was not told is found by the next call.
+        """
+        source = self.source()
+        return judge(source.arn, self.aws.jobs, lambda: self._look(source), self._proving(source), tell)
 
     def drop(self, restored: Restored) -> None:
         """Delete what a restore made, and nothing else."""
@@ -263,6 +259,22 @@ class ManagedBackups:
         for point in ours:
             if point.keep_until and point.keep_until < now and point.id != newest:
                 self.aws.databases.forget_snapshot(point.id)
+
+    def _snapshot(self, point: str, plan: RestorePlan, source: Source, tell: Tell) -> str:
+        """What RDS restores a point by. One that is copied back for it is written down: it holds what was
+        sealed when its original was taken, and is of no tier.
+        """
+        arn = self._taking(source, tell).snapshot(point)
+        name = listed.point_id(arn, self.aws.databases.region)
+        if "/" in point:
+            began, kept = plan.lost_since, Kept(COPY_DAYS)
+            record = self._record(name, Kind.VAULT, COPIED_BACK, began, kept, plan.seal, source)
+            with suppress(Exists):  # the same command, again
+                self._catalogue.add(replace(record, keep_until=record.ended + timedelta(days=COPY_DAYS)))
+        return arn
+
+    def _proving(self, source: Source) -> Proving:
+        return Proving(self.aws.databases, self.aws.functions, source.places.function, self.seals)
 
     def _taking(self, source: Source, tell: Tell) -> Taking:
         return Taking(self.environment, self.prefix, self.aws, self.patience, source, tell)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gymops.aws.backup_jobs import BackupJobs, RestoreTest
-from gymops.backup.managed.backups import ManagedBackups
 from gymops.backup.managed.listing import point_id
-from gymops.backup.port import Restored, Tell, Wanted, untold
-from gymops.backup.recovery_point import NoPoint
+from gymops.backup.managed.proving import Proving
+from gymops.backup.port import Listing, Tell
 from gymops.errors import Unverified
 
 
@@ -25,28 +24,33 @@ class Verdict:
     why: str
 
 
-def judge(backups: ManagedBackups, jobs: BackupJobs, tell: Tell = untold) -> Sequence[Verdict]:
-    """Prove what waits for it, and tell AWS Backup, which then deletes what it restored.
+def judge(
+    resource: str, jobs: BackupJobs, look: Callable[[], Listing], proving: Proving, tell: Tell
+) -> Sequence[Verdict]:
+    """Prove what waits for it of a resource, and tell AWS Backup, which then deletes what it restored.
 
     Raises:
         AwsError: AWS does not answer; what was not told is found by the next call.
     """
-    source = backups.source()
-    return [_judged(backups, jobs, one, tell) for one in jobs.tests() if one.resource == source.arn]
+    waiting = [one for one in jobs.tests() if one.resource == resource]
+    found = look() if waiting else None
+    return [_judged(one, found, jobs, proving, tell) for one in waiting if found]
 
 
-def _judged(backups: ManagedBackups, jobs: BackupJobs, one: RestoreTest, tell: Tell) -> Verdict:
-    point = point_id(one.point, jobs.region)
-    tell("prove", f"{one.instance}, which AWS Backup restored from {point}")
+def _judged(one: RestoreTest, listing: Listing, jobs: BackupJobs, proving: Proving, tell: Tell) -> Verdict:
+    name = point_id(one.point, jobs.region)
+    tell("prove", f"{one.instance}, which AWS Backup restored from {name}")
+    point = next((point for point in listing.points if point.id == name), None)
     try:
-        plan = backups.plan(Wanted(point=point, test=True))
-        proof = backups.prove(plan, Restored(one.instance, "", 0, None), tell)
-    except (Unverified, NoPoint) as error:
-        return Verdict(one.job, one.instance, point, None, error.message)
+        if point is None:
+            raise Unverified(f"there is no recovery point {name} any more")
+        proof = proving.prove(one.instance, point.seal, tell)
+    except Unverified as error:
+        return Verdict(one.job, one.instance, name, None, error.message)
     if proof.passed:
         why = f"{proof.restored_events} events, digest {proof.restored_digest}"
     else:
         broken = "; ".join(one.describe() for one in proof.broken) or "the rejected rows differ"
         why = f"expected {proof.expected_events} events: {broken}"
     jobs.judge(one.job, passed=proof.passed, message=why)
-    return Verdict(one.job, one.instance, point, proof.passed, why)
+    return Verdict(one.job, one.instance, name, proof.passed, why)

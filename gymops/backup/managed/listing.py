@@ -25,6 +25,8 @@ _CLOCKS = timedelta(minutes=1)
 """How far AWS's clock and the database's may be apart: of what others took, only our seals from before that
 are expected to be in it.
 """
+_COPYING = timedelta(days=1)
+"""How long a copy to another region may take."""
 _READY = frozenset({"COMPLETED", "AVAILABLE"})
 T = TypeVar("T")
 
@@ -66,7 +68,8 @@ def look(
         points += [_of_vault(one, copies.region, away=True) for one in there]
     windows = [one for one in map(_window, databases.automated(places.instance)) if one is not None]
     windows.sort(key=lambda one: (one.gone, -one.latest.timestamp()))
-    found = sorted((_with(point, known) for point in points), key=lambda one: (one.taken, one.id))
+    own = [one for one in points if one.kind == "aws-backup" and not _copied(one)]
+    found = sorted((_with(point, known, own) for point in points), key=lambda one: (one.taken, one.id))
     return Listing(tuple(found), tuple(windows), silent)
 
 
@@ -129,14 +132,32 @@ def _window(one: Automated) -> Window | None:
     return Window(one.instance, one.resource, one.earliest, one.latest, one.status == "retained")
 
 
-def _with(point: Point, known: Known) -> Point:
+def _with(point: Point, known: Known, own: Sequence[Point]) -> Point:
     """What we wrote down when it was taken says which seal it holds; of others, their time does."""
     ours = {one.id: one for one in known.points}.get(point.id)
-    seal = ours.seal if ours else sealed_by(known.seals, point.taken - _CLOCKS)
     return replace(
         point,
-        tier=point.tier or (ours.tier if ours else None),
+        tier=ours.tier if ours else point.tier,
         taken=ours.began if ours else point.taken,
-        seal=seal,
+        seal=ours.seal if ours else _sealed(point, known, own),
         verified=(known.verified or {}).get(point.id),
     )
+
+
+def _sealed(point: Point, known: Known, own: Sequence[Point]) -> SealedAt | None:
+    """A copy says when it was copied, and holds what was sealed before it was taken: as the newest point of
+    its tier from before, or else a day ago. Of one that was copied back, and not by us, nobody knows.
+    """
+    if not _copied(point):
+        return sealed_by(known.seals, point.taken - _CLOCKS)
+    if point.kind != "copy":
+        return None
+    before = [one for one in own if one.tier == point.tier and one.taken <= point.taken]
+    if not before:
+        return sealed_by(known.seals, point.taken - _COPYING)
+    return _with(max(before, key=lambda one: one.taken), known, own).seal
+
+
+def _copied(point: Point) -> bool:
+    """Whether AWS Backup copied it from another vault: it says so by the snapshot's name only."""
+    return "awsbackup:copyjob-" in point.id

@@ -130,3 +130,5 @@ class Taking:
 
 COPY_DAYS = 7
 """How long a recovery point is kept that was copied back for a restore."""
+COPIED_BACK = "copied-back"
+"""Of which tier it is: of none."""

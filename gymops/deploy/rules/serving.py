@@ -24,7 +24,11 @@ def url_for_everybody(subject: Subject) -> Iterator[Found]:
 def half_a_permission(subject: Subject) -> Iterator[Found]:
     """A function URL has both permissions, each for one distribution, and on the alias it is of."""
     template = subject.template
-    permissions = list(template.resources("AWS::Lambda::Permission"))
+    permissions = [
+        one
+        for one in template.resources("AWS::Lambda::Permission")
+        if one.properties.get("Principal") != "events.amazonaws.com"  # a rule's target is no URL
+    ]
     for url in template.resources("AWS::Lambda::Url"):
         path = ("Resources", url.name)
         granted = {permission.properties.get("Action"): permission for permission in permissions}

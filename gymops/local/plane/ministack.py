@@ -117,6 +117,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_selections": _SCOPED,
         "handle_request": "method, path, headers, body_bytes, query_params",
     },
+    _SERVICES + "eventbridge": {"_put_events": "data, allow_aws_source"},
     _SERVICES + "ecs": {
         "_services": _SCOPED,
         "_task_defs": _SCOPED,

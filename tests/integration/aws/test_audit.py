@@ -46,6 +46,9 @@ def environ(aws: Aws) -> dict[str, str]:
         "GYMOPS_BACKUP_TIERS": "continuous keep 30 days; daily 03:00 keep 30 days",
         "GYMOPS_COPY_VAULT": "",
         "GYMOPS_ALERT_TOPIC": topic,
+        "GYMOPS_RELEASE_BUCKET": "nothing-waits",
+        "GYMOPS_DATABASE_FUNCTION": "nothing-waits",
+        "GYMOPS_KMS_KEY": "nothing-waits",
         "QUEUE": queue,
     }
 

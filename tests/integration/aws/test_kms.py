@@ -16,6 +16,7 @@ from gymops.aws.kms import WrappingKey
 from gymops.aws.s3 import S3Objects
 from gymops.aws.session import AwsError
 from gymops.backup.keys import KeyProblem
+from gymops.backup.pinned import public_key
 from gymops.backup.wrapped import WrappedKeys
 from gymops.clock import SystemClock
 from tests.local_aws import ACCOUNT, Aws, unique
@@ -46,7 +47,7 @@ def test_who_may_use_the_key_has_the_keys_and_nobody_else(aws: Aws, account: Acc
     assert keys.arn == arn
     again = WrappedKeys(records, "prod").open(WrappingKey(account, arn))
     assert (again.public, again.recipient) == (made.public, made.recipient)
-    assert WrappedKeys(records, "prod").signing(WrappingKey(account, arn)).public == made.public
+    assert public_key(records, "prod", WrappingKey(account, arn)).public == made.public
 
     with pytest.raises(KeyProblem):
         keys.open(WrappingKey(account, key(aws)[1]))

@@ -144,3 +144,19 @@ def test_only_restores_of_testing_plans_that_wait_are_tests(account: Account, ba
     told = {"RestoreJobId": "1", "ValidationStatus": "FAILED", "ValidationStatusMessage": "x" * 1000}
     backup.add_response("put_restore_validation_result", {}, told)
     BackupJobs(account).judge("1", passed=False, message="x" * 2000)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_two_that_judge_at_once_the_second_is_no_failure(
+    account: Account, backup: Stubber, *, waits: bool
+) -> None:
+    status = "VALIDATING" if waits else "SUCCESSFUL"
+    made = {"RestoreTestingPlanArn": "arn:plan"}
+    jobs = [{"RestoreJobId": "1", "ValidationStatus": status, "CreatedBy": made}]
+    backup.add_client_error("put_restore_validation_result", "InvalidRequestException")
+    backup.add_response("list_restore_jobs", {"RestoreJobs": jobs}, {"ByStatus": "COMPLETED"})
+    if waits:
+        with pytest.raises(AwsError, match="InvalidRequest"):
+            BackupJobs(account).judge("1", passed=True, message="")
+    else:
+        BackupJobs(account).judge("1", passed=True, message="")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gymops.backup.keys import IDENTITY, SIGNING, KeyProblem, open_keys, verified
+from gymops.backup.keys import IDENTITY, SIGNING, KeyProblem, open_keys
+from gymops.backup.signature import verified
 from gymops.errors import ConfigError, GymopsError
 
 

@@ -87,4 +87,8 @@ def test_of_what_aws_takes_the_worker_does_the_rest() -> None:
     given = tasks("prod", DEFAULT, [], [], START, managed=True)
     assert [" ".join(one.command) for one in given] == [
         "backup prod --tier continuous", "restore-test prod --all", "audit prod --publish",
+        "restore-test prod --pending",
     ]  # fmt: skip
+    assert given[-1].due <= START
+    given[-1].ended(START, START, well=False)
+    assert given[-1].due == START + timedelta(hours=1)

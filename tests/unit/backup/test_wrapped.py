@@ -12,6 +12,7 @@ import pytest
 from gymops.aws.session import AwsError
 from gymops.backup import envelope
 from gymops.backup.keys import KeyProblem, Keys, Secrets, new_secrets, open_keys, parsed, secrets_there
+from gymops.backup.pinned import public_key
 from gymops.backup.wrapped import WrappedKeys
 from tests.contract.objects import MemoryObjects
 from tests.unit.clocks import FakeClock
@@ -126,13 +127,12 @@ def test_a_wrapped_key_opens_as_what_it_is_only(
     else:
         record["signing"], record["backup"] = record["backup"], record["signing"]
     objects.replace("keys/prod.json", json.dumps(record).encode(), found[1])
-    for way in wrapped.open, wrapped.signing:
-        with pytest.raises(KeyProblem, match=r"keys/prod\.json is damaged"):
-            way(kms)
+    with pytest.raises(KeyProblem, match=r"keys/prod\.json is damaged"):
+        wrapped.open(kms)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b'{"wrapped_by": "a", "signing": "*", "backup": "*"}']
+    "content", [b"", b"[]", b"{}", b'{"wrapped_by": "a", "signing": "*", "backup": "*", "public": "*"}']
 )
 def test_a_damaged_record_is_told(objects: MemoryObjects, wrapped: WrappedKeys, content: bytes) -> None:
     objects.create("keys/prod.json", content)
@@ -148,10 +148,9 @@ def test_what_is_unwrapped_and_no_key_is_told_and_not_shown(
             return b"\xff" if context["gymops:key"] == "backup" else base64.b64encode(b"short")
 
     wrapped.open(Kms())
-    for way in wrapped.open, wrapped.signing:
-        with pytest.raises(KeyProblem) as refused:
-            way(Garbled())
-        assert "short" not in refused.value.message
+    with pytest.raises(KeyProblem) as refused:
+        wrapped.open(Garbled())
+    assert "short" not in refused.value.message
 
 
 @pytest.mark.parametrize("reason", ["AccessDeniedException", "DisabledException", "KMSInvalidStateException"])
@@ -165,17 +164,21 @@ def test_who_may_not_is_told_what_kms_says(wrapped: WrappedKeys, reason: str) ->
     assert refused.value.reason == reason
 
 
-def test_who_only_reads_records_never_opens_the_other_key(wrapped: WrappedKeys) -> None:
+def test_who_only_checks_opens_the_public_half_and_signs_nothing(
+    objects: MemoryObjects, wrapped: WrappedKeys
+) -> None:
     kms = Kms()
     with pytest.raises(KeyProblem, match="not wrapped"):
-        wrapped.signing(kms)
+        public_key(objects, "prod", kms)
     made = wrapped.open(kms)
     kms.contexts.clear()
-    only = wrapped.signing(kms)
+    only = public_key(objects, "prod", kms)
     assert only.public == made.public
-    assert [one["gymops:key"] for one in kms.contexts] == ["signing"]
+    assert [one["gymops:key"] for one in kms.contexts] == ["public"]
     with pytest.raises(KeyProblem, match="not here"):
-        _ = only.identity
+        only.sign(b"x")
+    with pytest.raises(KeyProblem, match="another key of KMS"):
+        public_key(objects, "prod", Kms("theirs"))
 
 
 def test_secrets_are_never_printed() -> None:

@@ -45,12 +45,13 @@ def test_no_page_sources_no_tests_and_nothing_of_what_builds_and_deploys(entries
         assert parts[0] in {"gymops", "migrations"}, entry.path
 
 
-def test_of_backups_it_has_what_looks_and_nothing_that_takes_restores_or_has_keys(
+def test_of_backups_it_has_what_looks_and_proves_and_nothing_that_takes_restores_or_has_keys(
     entries: list[Entry],
 ) -> None:
     paths = {entry.path.removeprefix("gymops/backup/") for entry in entries}
-    assert {"audit.py", "declared.py", "gather_rds.py", "telling.py"} <= paths
-    assert not {"keys.py", "envelope.py", "take.py", "prune.py", "restore.py", "stream.py"} & paths
+    assert {"audit.py", "declared.py", "gather_rds.py", "managed/proving.py", "telling.py"} <= paths
+    assert not {"keys.py", "wrapped.py", "take.py", "prune.py", "restore.py", "stream.py"} & paths
+    assert not {"managed/backups.py", "managed/taking.py", "managed/restoring.py"} & paths
     assert "gymops/scheduled.py" in paths
 
 

@@ -131,7 +131,8 @@ def test_an_output_is_a_parameter_of_a_later_stack_by_its_name() -> None:
         taken |= {(one.name, name) for name in template.parameters if name in given}
         given |= set(template.body.get("Outputs", {}))
     edge = {("edge", "DistributionId"), ("edge", "AlertTopicArn")}
-    assert taken == {("app", "CertificateArn"), ("app", "CopyVaultArn"), *edge}
+    app = {("app", name) for name in ("CertificateArn", "CopyVaultArn", "ReleaseBucketName")}
+    assert taken == {*app, *edge}
 
 
 def test_the_function_is_told_what_the_payload_reads() -> None:
@@ -275,7 +276,8 @@ def made(**given: str) -> set[str]:
         (
             {"OperationsHandler": "a.b", "AuditHandler": "a.c"},
             {"DatabaseFunction", "DatabaseFunctionRole", "OperationsFunction", "OperationsRole"}
-            | {"OperationsLogs", "AuditSchedule", "AuditSilenceAlarm"},
+            | {"OperationsLogs", "AuditSchedule", "AuditSilenceAlarm", "RestoreTestRule"}
+            | {"RestoreTestPermission"},
             set(),
         ),
         (

@@ -63,13 +63,9 @@ class BackupSchedule:
             "RecoveryPointArn": chosen["RecoveryPointArn"], "Metadata": metadata,
             "IamRoleArn": selection.get("IamRoleArn", ""),
             "CreatedBy": {"RestoreTestingPlanArn": plan["RestoreTestingPlanArn"]},
+            "_hours": float(selection.get("ValidationWindowHours") or 0),
         }  # fmt: skip
-        identifier = str(self._jobs.restore(asked)["RestoreJobId"])
-        job = self._jobs.job("restore", identifier)
-        hours = float(selection.get("ValidationWindowHours") or 0)
-        job["_delete_at"] = self._vaults.now() + hours * _HOUR
-        job["ValidationStatus"] = "VALIDATING" if hours else "SUCCESSFUL"
-        return identifier
+        return str(self._jobs.restore(asked)["RestoreJobId"])
 
     def _run_plans(self, service: Any) -> None:
         for plan in list(service._plans.values()):

@@ -19,7 +19,6 @@ from gymops.aws.session import AwsError
 from gymops.aws.vaults import Vaults
 from gymops.backup.evidence import Result
 from gymops.backup.managed.backups import Stopped
-from gymops.backup.managed.judging import judge
 from gymops.backup.managed.waiting import Gone
 from gymops.backup.port import Restored, Wanted
 from gymops.backup.recovery_point import new_id
@@ -205,7 +204,7 @@ def test_aws_backup_is_told_what_a_proof_said_of_its_own_restore_test(
             "ProtectedResourceArns": [fresh.instance(own.name)["DBInstanceArn"]], "ValidationWindowHours": 1,
         },
     )  # fmt: skip
-    assert judge(own.backups, jobs) == []
+    assert own.backups.judge() == []
     fresh.move_clock(1)
     fresh.move_clock(2 * 86_400)
     (test,) = jobs.tests()
@@ -215,7 +214,7 @@ def test_aws_backup_is_told_what_a_proof_said_of_its_own_restore_test(
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
             connection.execute("DELETE FROM events WHERE position = 12")
-    (verdict,) = judge(own.backups, jobs)
+    (verdict,) = own.backups.judge()
     assert (verdict.instance, verdict.passed) == (test.instance, not damaged)
     assert (
         "user 'ann', chunk 1: 1 events are missing" in verdict.why if damaged else "12 events" in verdict.why
@@ -225,7 +224,7 @@ def test_aws_backup_is_told_what_a_proof_said_of_its_own_restore_test(
     assert told["ValidationStatusMessage"] == verdict.why
     fresh.move_clock(1)
     assert own.backups.aws.databases.find(test.instance) is None
-    assert judge(own.backups, jobs) == []
+    assert own.backups.judge() == []
 
 
 def _expired(event: dict[str, Any]) -> None:

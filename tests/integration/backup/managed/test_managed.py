@@ -64,6 +64,8 @@ def test_sealed_under_load_every_kind_of_backup_brings_back_what_was_sealed(own:
         own.backups.drop(made)
         with pytest.raises(Exception, match="not found"):
             own.aws.instance(made.name)
+    (back,) = (point for point in own.backups.listing().points if point.tier == "copied-back")
+    assert (back.seal, back.taken, back.kind) == (monthly.seal, copy.taken, "aws-backup")
 
 
 # What differs by its nature, or on this machine; a test is neither protected nor backed up.

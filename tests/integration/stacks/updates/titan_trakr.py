@@ -176,6 +176,10 @@ UPDATES: dict[str, tuple[Update, ...]] = {
         ),
         Update("AWS::Scheduler::ScheduleGroup", "ScheduleGroup", ("Tags",), TAGS, tags),
         Update(
+            "AWS::Events::Rule", "RestoreTestRule", ("Description",), "changed",
+            lambda found: found["Description"],
+        ),
+        Update(
             "AWS::SecretsManager::Secret", "PasscodeSecret", ("Description",), "changed",
             lambda found: found["Description"],
         ),
