@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 from typing import TypeVar
 
 from gymops.backup import envelope, recovery_point, summary
+from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import NoPoint, RecoveryPoint
-from gymops.backup.signature import Signer
 from gymops.errors import Exists, GymopsError
 from gymops.eventlog.seal import GoesOn, Seal, Sealed, SealError, lineage
 from gymops.eventlog.seal import load as load_seal
 from gymops.store.objects import Objects, named
 
 _READERS = 8
+_AT_ONCE = 64
+"""At most so many seals are read at a time where nobody knows how many are needed."""
 _OFTEN = 10
 """So often a seal is begun anew because another was faster."""
 _NEWER = "pip install --upgrade gymops"
@@ -29,7 +32,7 @@ class Catalogue:
     """The recovery points of one environment: ``points/ENV/ID.json``; ``hold``: keeps a file until a time."""
 
     def __init__(
-        self, objects: Objects, environment: str, keys: Signer, trusted: Collection[str] = (),
+        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (),
         hold: Callable[[str, datetime], None] = lambda _, __: None,
     ) -> None:  # fmt: skip
         self._hold = hold
@@ -94,7 +97,7 @@ class Seals:
     """
 
     def __init__(
-        self, objects: Objects, environment: str, keys: Signer, trusted: Collection[str] = (), every: int = 1000
+        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (), every: int = 1000
     ) -> None:
         self._objects = objects
         self.environment = named(environment)
@@ -121,13 +124,14 @@ class Seals:
             Forged, SealError: as ``read``; or there is none of that number.
         """
         for attempt in range(_OFTEN):
-            row, before = self.read(), self.sealed(proved)
+            before, row = self.sealed(proved), list(takewhile(lambda one: one.number > proved, self.back()))
             if before.last is None:
                 raise _gone(self.environment, proved)
             if there := next((one for one in row if one.goes_on and one.goes_on.restore == restore), None):
                 return there
-            number, goes_on = row[-1].number + 1, GoesOn(proved, before.last.digest, restore)
-            seal = replace(make(before, number), number=number, previous=row[-1].digest, goes_on=goes_on)
+            last = row[0] if row else before.last
+            number, goes_on = last.number + 1, GoesOn(proved, before.last.digest, restore)
+            seal = replace(make(before, number), number=number, previous=last.digest, goes_on=goes_on)
             try:
                 self.add(seal)
             except Exists:
@@ -152,6 +156,30 @@ class Seals:
         if before and _digest(self._summary(before)) != row[0].previous:
             raise _gone(self.environment, before)
         return row
+
+    def since(self, number: int) -> Iterator[Seal]:
+        """From one on, in order, each following on the one before, and read as far as anybody asks: up to
+        where those behind it went. None at all, if that one went.
+
+        Raises:
+            Forged, SealError: as ``read``.
+        """
+        behind = [n for n in self._numbers("seals") if n >= number]
+        there = next((at for at, n in enumerate(behind) if n != number + at), len(behind))
+        if there < len(behind):
+            last = behind[-1] - _unbroken(behind[::-1])
+            if last not in self._numbers("summaries"):  # there older ones go, and nowhere else
+                raise _gone(self.environment, last)
+        yield from self._in_row(behind[:there])
+
+    def back(self) -> Iterator[Seal]:
+        """From the newest one on back, likewise.
+
+        Raises:
+            Forged, SealError: as ``read``.
+        """
+        numbers = self._numbers("seals")[::-1]
+        yield from self._in_row(numbers[: _unbroken(numbers)])
 
     def sealed(self, upto: int | None = None) -> Sealed:
         """What they say together, up to the one of a number.
@@ -221,6 +249,17 @@ class Seals:
     def _row(self, numbers: Sequence[int]) -> list[Seal]:
         return _read_all([self._key(number) for number in numbers], self._load)
 
+    def _in_row(self, numbers: Sequence[int]) -> Iterator[Seal]:
+        before: Seal | None = None
+        size, left = _READERS, numbers
+        while left:
+            some, left, size = left[:size], left[size:], min(2 * size, _AT_ONCE)
+            for one in self._row(some):
+                later, earlier = (one, before) if before and before.number < one.number else (before, one)
+                if later and earlier and later.previous != earlier.digest:
+                    raise _gone(self.environment, earlier.number)
+                yield (before := one)
+
     def _since(self, begin: int, upto: int | None = None) -> list[int]:
         """The numbers behind one and up to another, a thousand at a time: most are never listed."""
         found: list[int] = []
@@ -254,6 +293,11 @@ class Seals:
 
     def _key(self, number: int, kind: str = "seals") -> str:
         return f"{kind}/{self.environment}/{number:08d}.json"
+
+
+def _unbroken(numbers: Sequence[int]) -> int:
+    """How many are in a row, from the first one on down."""
+    return next((at for at, n in enumerate(numbers) if n != numbers[0] - at), len(numbers))
 
 
 def _digest(together: Sealed) -> str:

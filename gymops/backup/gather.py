@@ -73,14 +73,16 @@ def _put_back(vault: Vault) -> datetime | None:
     """A switch takes no backup by itself: a copy of everything would be in the way of those who have waited
     for the database, and whoever switches says when.
     """
+    copied = max((one.began for one in vault.catalogue.points() if one.damaged is None), default=None)
     try:
-        row = vault.seals.read()
+        for one in vault.seals.back():
+            if copied and one.taken < copied:
+                return None
+            if one.goes_on:
+                return one.taken
     except SealError:
         return None  # told by ``seals``
-    at = next((one.taken for one in reversed(row) if one.goes_on), None)
-    if at is None or any(one.began > at for one in vault.catalogue.points() if one.damaged is None):
-        return None
-    return at
+    return None
 
 
 def trial(record: Tested) -> Trial:

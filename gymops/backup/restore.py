@@ -91,8 +91,8 @@ class Restores:
                 hint="choose another name with --to",
             )
         binaries = self._programs(point)
-        newest = self.vault.seals.read()[-1:]
-        lost = newest[0].events - target.seal.events if newest and target.seal else None
+        newest = next(self.vault.seals.back(), None)
+        lost = newest.events - target.seal.events if newest and target.seal else None
         self._targets[name] = target
         return RestorePlan(
             id=name, environment=self.vault.environment, source=point.system or point.server, point=point.id,
@@ -276,7 +276,7 @@ class Restores:
         """What was sealed on the way it went: a clock that was set back ends a recovery to a time sooner."""
         if live.reached is None or live.target.at is None:
             return live.target.seal
-        return targets.passed(live.target.point, self.vault.seals.read(), live.reached)
+        return targets.passed(live.target.point, self.vault.seals.since, live.reached)
 
     def _programs(self, point: RecoveryPoint) -> Path:
         wanted = int(point.server.split(".")[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,9 @@ from gymops.backup.tiers import CONTINUOUS
 from gymops.backup.vault import Vault
 from gymops.backup.wal import Segment, Stored, Wal, WalGap
 from gymops.eventlog.seal import Seal
+
+Behind = Callable[[int], Iterable[Seal]]
+"""The seals from one on, in order."""
 
 _READERS = 8
 _PAGE = 8192
@@ -75,7 +78,7 @@ def choose(vault: Vault, wanted: Wanted) -> Target:
         Forged: a record is damaged, or signed by another.
     """
     points = sorted(vault.catalogue.points(), key=lambda one: (one.ended, one.id))
-    seals = vault.seals.read()
+    seals = vault.seals.since
     chosen = _point(vault.environment, points, wanted)
     bases = [one for one in points if one.kind is Kind.BASE and (chosen is None or one is chosen)]
     if wanted.at is not None:
@@ -89,24 +92,19 @@ def choose(vault: Vault, wanted: Wanted) -> Target:
     return _latest(vault.environment, _span(vault, bases[-1], seals), seals)
 
 
-def passed(
-    point: RecoveryPoint, seals: Sequence[Seal], upto: int, by: datetime | None = None
-) -> SealedAt | None:
+def passed(point: RecoveryPoint, seals: Behind, upto: int, by: datetime | None = None) -> SealedAt | None:
     """The last seal that a recovery from a point passes up to a place in the WAL, and that was taken by a
     time; None: nothing was sealed by then.
 
     A database that was put back goes on with another history, and its first seal says so: none from there on
     is passed by what was taken before. Where the seals behind an old point went, there is the point's own.
     """
-    first = point.seal.number if point.seal else 1
-    row = [one for one in seals if one.number >= first]
-    if not row or row[0].number != first:
-        return point.seal
-    found = point.seal
-    for one in row:
-        if (one.goes_on and one.number > first) or one.system != point.system:
+    first, found = point.seal.number if point.seal else 1, point.seal
+    for one in seals(first):
+        past = lsn.parse(one.lsn) > upto
+        if past or (one.goes_on and one.number > first) or one.system != point.system:
             break
-        if lsn.parse(one.lsn) <= upto and (by is None or one.taken <= by):
+        if by is None or one.taken <= by:
             found = sealed_at(one)
     return found
 
@@ -131,14 +129,14 @@ def _point(environment: str, points: Sequence[RecoveryPoint], wanted: Wanted) ->
     return found[-1]
 
 
-def _alone(point: RecoveryPoint, seals: Sequence[Seal]) -> Target:
+def _alone(point: RecoveryPoint, seals: Behind) -> Target:
     """A point as it is."""
     if point.kind is Kind.DUMP or point.end_lsn is None:
         return Target(point, None, point.began, point.seal)
     return Target(point, None, point.began, passed(point, seals, lsn.parse(point.end_lsn)))
 
 
-def _latest(environment: str, span: _Span, seals: Sequence[Seal]) -> Target:
+def _latest(environment: str, span: _Span, seals: Behind) -> Target:
     if span.gap:
         until = span.until or span.base.ended
         raise WalGap(
@@ -152,7 +150,7 @@ def _latest(environment: str, span: _Span, seals: Sequence[Seal]) -> Target:
     return Target(span.base, None, span.until, seal, span.row, end)
 
 
-def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Sequence[Seal]) -> Target:
+def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Behind) -> Target:
     """The newest base that was done by then, and the WAL from its start to the first mark past the time."""
     before = [one for one in points if one.ended <= at]
     after = next((one for one in points if one.ended > at), None)
@@ -175,7 +173,7 @@ def _time(vault: Vault, points: Sequence[RecoveryPoint], at: datetime, seals: Se
     return Target(base, at, at, passed(base, seals, row[-1].end, at), row)
 
 
-def _span(vault: Vault, base: RecoveryPoint, seals: Sequence[Seal]) -> _Span:
+def _span(vault: Vault, base: RecoveryPoint, seals: Behind) -> _Span:
     if base.system is None or base.timeline is None or base.start_lsn is None or base.end_lsn is None:
         return _Span(base, None, (), None, gap=False, sealed=None)
     wal = vault.wal(base.system, base.segment)

@@ -95,6 +95,8 @@ def test_very_many_that_are_missing_are_told_when_others_go(objects: MemoryObjec
         objects.delete(f"seals/local/000000{number}.json")
     with pytest.raises(SealError, match="no seal 20"):
         kept.forget(set(), START + 12 * MINUTE)
+    with pytest.raises(SealError, match="no seal 29"):
+        next(kept.since(12))
     assert len(objects.keys("seals/")) == 38
 
 
@@ -167,3 +169,47 @@ def test_what_is_no_summary_is_told() -> None:
     together.last = replace(seal, events=5)
     with pytest.raises(SealError, match="does not add up"):
         summary.load(summary.dump(together), "it")
+
+
+def test_as_far_as_anybody_asks(keys: Keys, clock: object) -> None:
+    objects, row = Counting(clock), seals(300)  # type: ignore[arg-type]
+    kept = Seals(objects, "local", keys, every=100)
+    for seal in row:
+        kept.add(seal)
+    objects.reads = 0
+    assert next(kept.back()) == row[-1]
+    assert [one for one, _ in zip(kept.since(150), range(20), strict=False)] == row[149:169]
+    assert objects.reads == 8 + 24
+    assert list(kept.since(1)) == row
+    assert list(kept.back()) == row[::-1]
+    assert list(kept.since(301)) == []
+
+
+def test_from_one_on_up_to_where_those_behind_it_went(objects: MemoryObjects, keys: Keys) -> None:
+    row = seals(95)
+    kept = _kept(objects, keys, row)
+    kept.forget({14, 37}, START + 73 * MINUTE)
+    assert list(kept.since(12)) == row[11:14]
+    assert list(kept.since(14)) == row[13:14]
+    assert list(kept.since(15)) == []
+    assert list(kept.since(37)) == row[36:37]
+    assert list(kept.since(71)) == row[70:]
+    assert list(kept.back()) == row[:69:-1]
+
+
+@pytest.mark.parametrize("missing", [19, 22, 25])
+def test_one_that_is_missing_in_the_row_is_told(objects: MemoryObjects, keys: Keys, missing: int) -> None:
+    row = seals(28)
+    kept = _kept(objects, keys, row)
+    objects.delete(f"seals/local/000000{missing}.json")
+    with pytest.raises(SealError, match=f"no seal {missing}"):
+        list(kept.since(12))
+    objects.create(f"seals/local/000000{missing}.json", _other(keys, row[missing - 1]))
+    with pytest.raises(SealError, match=f"no seal {missing}"):
+        list(kept.since(12))
+    with pytest.raises(SealError, match=f"no seal {missing}"):
+        list(kept.back())
+
+
+def _other(keys: Keys, seal: Seal) -> bytes:
+    return envelope.close(replace(seal, lsn="0/77").dump(), keys)
