@@ -49,9 +49,9 @@ class Project:
         return made
 
     def begun(self) -> list[dict[str, str]]:
-        name = f"op-{len(self.operations)}"
-        self.operations[name] = 2
-        return [{"id": name, "action": "create_branch", "status": "scheduling"}]
+        made = [f"op-{len(self.operations) + more}" for more in (0, 1)]
+        self.operations |= dict.fromkeys(made, 2)
+        return [{"id": name, "action": "create_branch", "status": "scheduling"} for name in made]
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         found = re.fullmatch(rf"/projects/{PROJECT}/(\w+)(?:/([\w-]+))?(?:/(\w+))?", path)
