@@ -11,8 +11,8 @@ from itertools import takewhile
 from typing import TypeVar
 
 from gymops.backup import envelope, recovery_point, summary
-from gymops.backup.keys import Keys
 from gymops.backup.recovery_point import NoPoint, RecoveryPoint
+from gymops.backup.signature import Signer
 from gymops.errors import Exists, GymopsError
 from gymops.eventlog.seal import GoesOn, Seal, Sealed, SealError, lineage
 from gymops.eventlog.seal import load as load_seal
@@ -32,7 +32,7 @@ class Catalogue:
     """The recovery points of one environment: ``points/ENV/ID.json``; ``hold``: keeps a file until a time."""
 
     def __init__(
-        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (),
+        self, objects: Objects, environment: str, keys: Signer, trusted: Collection[str] = (),
         hold: Callable[[str, datetime], None] = lambda _, __: None,
     ) -> None:  # fmt: skip
         self._hold = hold
@@ -97,7 +97,12 @@ class Seals:
     """
 
     def __init__(
-        self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = (), every: int = 1000
+        self,
+        objects: Objects,
+        environment: str,
+        keys: Signer,
+        trusted: Collection[str] = (),
+        every: int = 1000,
     ) -> None:
         self._objects = objects
         self.environment = named(environment)
