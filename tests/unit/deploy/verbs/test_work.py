@@ -17,7 +17,7 @@ def failing(answer: dict[str, Any], **outputs: str) -> App:
     done = SimpleNamespace(answer=answer, failed=False)
     functions = SimpleNamespace(invoke=lambda function, event: done)  # noqa: ARG005 - as it is called
     site: Any = SimpleNamespace(
-        deployment=SimpleNamespace(name="prod"), outputs=lambda stack: outputs, functions=functions
+        deployment=SimpleNamespace(name="prod"), outputs=lambda _: outputs, functions=functions
     )
     return App(site, "bucket")
 
