@@ -45,6 +45,7 @@ checkov: $(VENV)/.installed-dev $(CHECKOV)/.installed
 
 bench: $(VENV)/.installed-dev $(AWSCLI)/.installed ## side by side with psql's \copy, pgloader, the AWS CLI, cp; ARGS="--events 2000000"
 	$(BIN)/python -m tests.benchmarks.migrate $(ARGS)
+	$(BIN)/python -m tests.benchmarks.tables
 	$(BIN)/python -m tests.benchmarks.store
 	$(BIN)/python -m tests.benchmarks.imports
 	$(BIN)/python -m tests.benchmarks.startup

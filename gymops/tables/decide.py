@@ -61,7 +61,11 @@ def decide(
     candidates = [*meant, *(kind for kind in (TEXT, BYTEA) if kind not in meant)]
     if meant[-1] is TIMESTAMPTZ and classes.get("integer") and _all_milliseconds(values()):
         candidates = [kinds.timestamptz("unix_ms") if kind is TIMESTAMPTZ else kind for kind in candidates]
-    misfits = _misfits(candidates, values())
+    misfits = _misfits(candidates[:1], values())
+    if misfits[0]:
+        misfits += _misfits(candidates[1:], values())
+    else:
+        meant = meant[:1]
     best = min(range(len(meant)), key=lambda at: misfits[at])
     if misfits[best] > present * FEW:
         best = next(at for at in range(len(candidates)) if misfits[at] <= present * FEW)

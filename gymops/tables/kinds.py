@@ -12,6 +12,7 @@ import struct
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
 from typing import Any, LiteralString
 
 from gymops.errors import ConfigError
@@ -34,6 +35,8 @@ class BadText(bytes):
 
 
 Form = Callable[[Any], bytes]
+_SEEN = 4096
+"""Amounts and dates repeat: so many are remembered."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,25 @@ class Kind:
         Raises:
             MisfitError: the type does not hold it.
         """
-        if value is None:
-            return NULL
-        form = self.fields.get(type(value))
-        if form is None:
+        return self.sending[type(value)](value)
+
+    @cached_property
+    def sending(self) -> Mapping[type, Form]:
+        """The form of every type of SQLite's values, NULL and those that do not fit among them."""
+
+        def misfit(value: Any) -> bytes:
             raise MisfitError(f"{_CLASSES[type(value)]} where {self.sql} belongs")
-        return form(value)
+
+        return {**dict.fromkeys(_CLASSES, misfit), **self.fields, type(None): lambda _: NULL}
+
+    @cached_property
+    def writing(self) -> Mapping[type, Form]:
+        """The same, as COPY reads it."""
+        return {**self.texts, type(None): lambda _: b"\\N"}
 
     def text(self, value: Any) -> bytes:
         """The value as COPY reads it."""
-        return b"\\N" if value is None else self.texts[type(value)](value)
+        return self.writing[type(value)](value)
 
 
 _LARGEST = 1 << 28
@@ -107,7 +119,9 @@ def _whole(sql: str, pack: Callable[[int, int], bytes], size: int) -> Kind:
             raise MisfitError(f"{value!r} where {sql} belongs")
         return send(int(value))
 
-    return Kind(sql, {int: send, float: send_real}, {int: _printed, float: lambda v: b"%d" % int(v)})
+    # SQLite has no integers beyond 64 bits.
+    fast = partial(pack, size) if size == 8 else send
+    return Kind(sql, {int: fast, float: send_real}, {int: b"%d".__mod__, float: lambda v: b"%d" % int(v)})
 
 
 def _double_whole(value: int) -> bytes:
@@ -149,6 +163,7 @@ def numeric(precision: int | None = None, scale: int = 0) -> Kind:
     """``numeric``, or with so many digits in all and behind the point."""
     sql = "numeric" if precision is None else f"numeric({precision},{scale})"
 
+    @lru_cache(maxsize=_SEEN)
     def send(value: float) -> bytes:
         text = plain(value)
         if precision is not None:
@@ -233,7 +248,7 @@ def _checked(reading: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return read
 
 
-_moment = _checked(instants.read)
+_moment = lru_cache(maxsize=_SEEN)(_checked(instants.read))
 _clock = _checked(instants.read_clock)
 
 
@@ -306,7 +321,7 @@ def _json_field(value: str) -> bytes:
 BIGINT = _whole("bigint", _int8, 8)
 DOUBLE = Kind(
     "double precision",
-    {float: lambda v: _float8(8, v), int: _double_whole},
+    {float: partial(_float8, 8), int: _double_whole},
     {float: _double_text, int: _printed},
 )
 NUMERIC = numeric()

@@ -12,6 +12,8 @@ from gymops.tables import reading
 from gymops.tables.plan import TablePlan
 from gymops.tables.snapshot import Snapshot
 
+_WRITE = 128 << 10
+"""Bytes sent at a time."""
 _REJECT = "INSERT INTO gymops_records.rejected_rows VALUES (%s, %s, %s, %s, %s, %s, %s)"
 
 
@@ -20,11 +22,16 @@ def fill(connection: Connection, source: Snapshot, table: TablePlan, progress: C
     names = [sql.Identifier(column.name) for column in table.columns if not column.generated]
     query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), sql.SQL(", ").join(names))
     written = 0
+    waiting = bytearray()
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for lines in reading.lines(source, table.source, table.columns, table.scanned.rejected):
-            copy.write(b"".join(lines))
+            waiting += b"".join(lines)
             written += len(lines)
+            if len(waiting) >= _WRITE:
+                copy.write(bytes(waiting))
+                waiting.clear()
             progress(len(lines))
+        copy.write(bytes(waiting))
     return written
 
 

@@ -30,8 +30,8 @@ def scan(
     """Read a table; ``keys`` are the (name, columns) that must be unique, also once they are converted."""
     result, hasher = Scanned(), Hasher()
     names = [column.source.name for column in columns]
-    fields = [column.kind.field for column in columns]
-    head = struct.pack(">h", len(fields))
+    forms = [column.kind.sending for column in columns]
+    head = struct.pack(">h", len(forms))
     seen = [
         (name, [names.index(part) for part in parts], Unique())
         for name, parts in keys
@@ -42,7 +42,7 @@ def scan(
         records = []
         for row in batch:
             try:
-                parts = [form(value) for form, value in zip(fields, row[1:], strict=True)]
+                parts = [form[type(value)](value) for form, value in zip(forms, row[1:], strict=True)]
                 for name, places, unique in seen:
                     key = [parts[place] for place in places]
                     if NULL not in key and not unique.add(b"".join(key)):
@@ -68,9 +68,9 @@ def lines(
     snapshot: Snapshot, table: Table, columns: Sequence[ColumnPlan], rejected: Sequence[int]
 ) -> Iterator[list[bytes]]:
     """The rows as COPY reads them, some at a time, without those that were rejected."""
-    loaded = [(at, column.kind.text) for at, column in enumerate(columns, 1) if not column.generated]
+    loaded = [(at, column.kind.writing) for at, column in enumerate(columns, 1) if not column.generated]
     for rows, _ in _sorted(snapshot, table, columns, rejected):
-        yield [b"\t".join([form(row[place]) for place, form in loaded]) + b"\n" for row in rows]
+        yield [b"\t".join([form[type(row[at])](row[at]) for at, form in loaded]) + b"\n" for row in rows]
 
 
 def records(snapshot: Snapshot, table: TablePlan) -> Iterator[tuple[Row, bytes]]:

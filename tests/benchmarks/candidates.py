@@ -157,7 +157,7 @@ def pgloader_version() -> str | None:
 
 def measure(server: Server, candidate: Candidate, source: Source) -> Measured:
     """One run into a fresh database; the server has written everything before it begins."""
-    with _fresh_database(server) as url:
+    with fresh_database(server) as url:
         candidate.prepare(url)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CHECKPOINT")
@@ -177,7 +177,7 @@ def write_text(sqlite: Path, text: Path) -> None:
 
 
 @contextmanager
-def _fresh_database(server: Server) -> Iterator[str]:
+def fresh_database(server: Server) -> Iterator[str]:
     name = sql.Identifier(f"bench_{uuid.uuid4().hex}")
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
