@@ -49,7 +49,7 @@ def _memory(function: Item) -> Decimal:
 def services(book: Book, there: Inventory) -> None:
     """Tasks that run all month, within what their autoscaling allows."""
     for item in there.of("AWS::ECS::Service"):
-        definition = there.named(item.refers("TaskDefinition"), item.stack)
+        definition = _definition(item, there)
         cpu = definition.number("Cpu") if definition else None
         memory = definition.number("Memory") if definition else None
         if definition is None or cpu is None or memory is None:
@@ -75,6 +75,13 @@ def insights(book: Book, there: Inventory) -> None:
         if settings.get("containerInsights") in {"enabled", "enhanced"}:
             reason = "billed by the metrics of what runs; their number is not in the template"
             book.unknown("CloudWatch", f"{item.name}: Container Insights", reason, [item])
+
+
+def _definition(service: Item, there: Inventory) -> Item | None:
+    """The task definition that a service names, on whatever condition."""
+    named = str(service.raw.get("TaskDefinition"))
+    same = [one for one in there.of("AWS::ECS::TaskDefinition") if one.stack == service.stack]
+    return next((one for one in same if re.search(rf"\b{one.name}\b", named)), None)
 
 
 def _tasks(book: Book, service: Item, there: Inventory) -> Decimal:

@@ -82,6 +82,14 @@ def test_every_resource_is_priced_or_free_for_a_reason_or_listed(name: str, envi
     assert unknown == []
 
 
+@pytest.mark.parametrize(("name", "environment"), EVERY)
+def test_of_what_is_shipped_only_this_has_no_price(name: str, environment: str) -> None:
+    assert {one.service for one in shipped(name, environment).unpriced} <= {
+        "CloudWatch",  # Container Insights: by the metrics of what runs
+        "Language model",  # the provider's and the model's
+    }
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_type_has_a_pricer_or_a_reason_whatever_the_parameters(name: str) -> None:
     kinds = {

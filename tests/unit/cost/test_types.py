@@ -33,6 +33,12 @@ def test_tasks_run_all_month(tmp_path: Path) -> None:
     assert amounts(found) == {"Fargate": Decimal("29.55") + Decimal("6.49")}
 
 
+def test_a_release_may_choose_the_tasks(tmp_path: Path) -> None:
+    head = "Parameters: {Live: {Type: String}}\nConditions: {First: !Equals [!Ref Live, '']}"
+    chosen = SERVICE.replace("!Ref Task", "!If [First, !Ref Task, !Sub 'app:${Live}']")
+    assert bill(tmp_path, chosen, head=head).total == bill(tmp_path, SERVICE).total
+
+
 @pytest.mark.parametrize(("tasks", "run"), [(0, 2), (2, 2), (4, 4), (50, 10)])
 def test_autoscaling_bounds_the_tasks(tmp_path: Path, tasks: int, run: int) -> None:
     vcpu = bill(tmp_path, SERVICE + SCALED, tasks=tasks).lines[0]
