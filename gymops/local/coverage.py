@@ -93,7 +93,8 @@ PARTS = (
     Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
     Part(
         "HTTP APIs", Kind.REAL,
-        "each on a port of its own, with its routes, CORS and JWT authorizers; no throttling, no access logs",
+        "each on a port of its own, with its routes, CORS, and authorizers by JWT or function; no throttling,"
+        " no access logs",
     ),
     Part(
         "Cognito user pools", Kind.REAL,
