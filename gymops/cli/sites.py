@@ -44,6 +44,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
     from gymops.aws.functions import Functions
     from gymops.aws.instances import Instances
     from gymops.aws.s3 import S3Objects
+    from gymops.aws.services import Services
     from gymops.aws.static import StaticBucket
     from gymops.deploy.environment import resolve
     from gymops.deploy.verbs.site import Site
@@ -70,6 +71,7 @@ def site(settings: Settings, name: str, *, yes: bool, allowed: Sequence[str] = (
         static=lambda bucket: StaticBucket(account, bucket),
         cdn=Cdn(account),
         functions=Functions(account, clock),
+        services=Services(account, clock, _PACE_HERE if account.local else 5.0),
         instances=Instances(account),
         drift=lambda region: Drift.of(account, region),
         ringing=Alarms(account, f"{deployment.prefix}-").ringing,

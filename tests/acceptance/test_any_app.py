@@ -40,6 +40,8 @@ STEPS = ("artefact", "stack", "schema", "version", "smoke", "traffic", "settle",
 class Shop:
     """A directory with the page's files, and what its owner does there."""
 
+    region = "eu-central-1"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name, text in _FILE.findall(PAGE.read_text(encoding="utf-8")):
@@ -86,7 +88,7 @@ class Shop:
     def client(self, service: str, account: str) -> Any:
         local = LocalAws(self.folder / ".gymops", SystemClock(), os.environ)
         return boto3.client(
-            service, endpoint_url=load(local.state / "settings.json").url, region_name="eu-central-1",
+            service, endpoint_url=load(local.state / "settings.json").url, region_name=self.region,
             aws_access_key_id=account, aws_secret_access_key="local",
         )  # fmt: skip
 

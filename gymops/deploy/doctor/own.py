@@ -40,8 +40,11 @@ IMAGES: frozenset[str] = frozenset({
 })  # fmt: skip
 """What pushing an image does, besides; most of it is the registry's protocol."""
 
-TASKS: frozenset[str] = frozenset({"ecs:DescribeTasks", "ecs:ListTasks"})
-"""What explaining a service that does not start does."""
+TASKS: frozenset[str] = frozenset({
+    "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks",
+    "ecs:UpdateService", "elasticloadbalancing:DescribeTargetHealth",
+})  # fmt: skip
+"""What releasing a service does, and explaining one that does not start."""
 
 DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "s3:ListBucketVersions"})
 """What destroy looks into before it deletes."""

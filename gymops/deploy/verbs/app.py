@@ -14,7 +14,7 @@ from gymops.deploy.stack.waiting import drain
 from gymops.deploy.template import Stack, Template
 from gymops.deploy.verbs import snapshots
 from gymops.deploy.verbs.failures import Declined, WorkFailed
-from gymops.deploy.verbs.site import Site
+from gymops.deploy.verbs.site import Runs, Site
 from gymops.deploy.verbs.wanted import template_key
 from gymops.errors import GymopsError
 
@@ -39,10 +39,22 @@ class App:
             self._known[stack] = self._site.outputs(stack)
         return self._known[stack]
 
-    def function(self) -> tuple[str, str]:
-        """The function's name, and its alias's."""
-        outputs = self.outputs()
-        return outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
+    @property
+    def runs(self) -> Runs:
+        """What serves; it is there once the stack is."""
+        found = self._site.runs(self.outputs())
+        if found is None:
+            raise AssertionError("its template was checked to give one")
+        return found
+
+    def serve(self, version: str) -> None:
+        """Have a version serve, and no other."""
+        self.runs.by.serve(self.runs.name, self.runs.alias, version)
+
+    def paths(self) -> list[str]:
+        """What a release is asked for."""
+        health = self.outputs().get("HealthPath", "")
+        return [health] if self.runs.service else list(self._deployment.smoke)
 
     def serving(self) -> str:
         """The version that serves; empty before the first release.
@@ -50,27 +62,26 @@ class App:
         Raises:
             AwsError: it cannot be told, or somebody deleted the function, which no deploy brings back.
         """
-        outputs = self.outputs()
-        if "FunctionAlias" not in outputs:
+        runs = self._site.runs(self.outputs())
+        if runs is None:
             return ""
-        function, alias = self.function()
         try:
-            return self._site.functions.serving(function, alias)
+            return runs.by.serving(runs.name, runs.alias)
         except AwsError as error:
             if error.reason != "ResourceNotFoundException":
                 raise
-            name = self._deployment.name
+            name, what = self._deployment.name, f"{runs.name}:{runs.alias}".removesuffix(":")
             raise AwsError(
-                f"{function}:{alias} is not there, though its stack is: somebody deleted it by hand",
+                f"{what} is not there, though its stack is: somebody deleted it by hand",
                 reason=error.reason,
                 hint=f"gymops drift {name} names what is gone; gymops destroy {name} and a new release make"
                 " it anew",
             ) from None
 
-    def published(self, function: str, version: str, code: str) -> bool:
+    def published(self, version: str, code: str) -> bool:
         """Whether a version is still there, and runs this code."""
         try:
-            return self._site.functions.version(function, version).code == code
+            return self.runs.by.version(self.runs.name, version).code == code
         except GymopsError as error:
             if error.unknown:
                 raise

@@ -7,6 +7,13 @@ from gymops.deploy.template import Template, compose
 from gymops.deploy.verbs.wanted import LIVE_VERSION
 from gymops.errors import ConfigError
 
+SERVICE = {
+    "ClusterName": "the cluster",
+    "ServiceName": "the service; its target group's health check decides",
+    "HealthPath": "what that health check asks for",
+}
+"""What the application gives instead, where it is a service of ECS."""
+
 OUTPUTS = {
     "base": {"ReleaseBucketName": "the bucket of artefacts, ledger and locks"},
     "app": {"FunctionName": "the function", "FunctionAlias": "the ARN of the alias that serves"},
@@ -38,12 +45,22 @@ PARAMETERS = {
 """Kind of artefact -> the parameters that a release sets in the application's template."""
 
 
+def service(app: Template) -> bool:
+    """Whether the application is a service of ECS, and no function."""
+    return "ServiceName" in (app.body.get("Outputs") or {})
+
+
 def check(deployment: Deployment, app: Template, kind: str, *, static: bool = False) -> None:
     """Refuse a template that could be deployed, and not be released to.
 
     Raises:
         ConfigError: naming the output or the parameter that is missing.
     """
+    if service(app) and deployment.traffic.steps:
+        raise ConfigError(
+            f"{deployment.name}: traffic: a service has no shares of its requests to give",
+            hint='traffic = "AllAtOnce": tasks are replaced while they pass their health check',
+        )
     for name, what in PARAMETERS[kind].items():
         if name not in app.parameters:
             hint = f"declare it ({what}): a release of a {kind} sets it; docs/any-app.md shows how"
@@ -55,6 +72,8 @@ def check(deployment: Deployment, app: Template, kind: str, *, static: bool = Fa
     for stack, outputs in OUTPUTS.items():
         template = app if stack == "app" else compose(deployment.architecture.stack(stack).template)
         found = template.body.get("Outputs") or {}
+        if stack == "app" and service(app):
+            outputs = SERVICE
         if stack == "base" and kind == "image":
             outputs = {**outputs, **REPOSITORY}
         if stack == "app" and static:

@@ -91,7 +91,7 @@ def rollback(site: Site, owner: Owner, *, number: int | None = None) -> Release:
     """
     name, back = site.deployment.name, found(site, number)
     bucket, chosen, releases = back.bucket, back.chosen, back.releases
-    if "FunctionName" not in site.outputs("app"):
+    if site.runs(site.outputs("app")) is None:
         hint = f"{site.deployment.released_by} makes it"
         raise NothingToReturnTo(f"the stack of {name} is not there", hint=hint)
     applied = schema.fit(site, App(site, bucket), chosen, releases)

@@ -65,7 +65,7 @@ def change(
         GymopsError: a rotation by RDS or by a function failed.
     """
     environment, bucket = site.deployment.name, site.bucket()
-    if bucket is None or "FunctionAlias" not in site.outputs("app"):
+    if bucket is None or site.runs(site.outputs("app")) is None:
         raise GateRefused(f"nothing was released to {environment}", hint=site.deployment.released_by)
     lock = site.lock(bucket, owner)
     again = f"the same command goes on; gymops secrets list {environment}"
@@ -207,11 +207,9 @@ class _Asked:
         return problem
 
     def _ask(self) -> None:
-        function, alias = self.app.function()
-        invoke = self.site.functions.invoke
-        deployment = self.site.deployment
-        asked = smoke.ask_all(lambda event: invoke(function, event, alias), deployment.smoke)
-        smoke.refuse(asked, deployment.name, served=True)
+        runs = self.app.runs
+        asked = smoke.ask_all(lambda event: runs.by.invoke(runs.name, event, runs.alias), self.app.paths())
+        smoke.refuse(asked, self.site.deployment.name, served=True)
         if database := self.app.outputs().get("DatabaseFunctionName"):
             self.app.work(database, {"do": "schema-current"})  # connects anew, with the secret as it is
 

@@ -12,24 +12,23 @@ from gymops.deploy.verbs.wanted import code_of
 
 @dataclass(frozen=True)
 class Serving:
-    """What users reach, as Lambda tells it."""
+    """What users reach, as AWS tells it."""
 
     version: str
     code: str
-    """Its digest, as Lambda writes it."""
+    """Its digest, as AWS writes it."""
     differs: tuple[str, ...] = ()
     """In what it is other than the ledger's running release."""
 
 
 def serving(site: Site, running: Release | None) -> Serving | None:
     """What serves; None if nothing does, also where somebody deleted the function."""
-    outputs = site.outputs("app")
-    if "FunctionAlias" not in outputs:
+    runs = site.runs(site.outputs("app"))
+    if runs is None:
         return None
-    function, alias = outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2]
     try:
-        version = site.functions.serving(function, alias)
-        code = site.functions.version(function, version).code
+        version = runs.by.serving(runs.name, runs.alias)
+        code = runs.by.version(runs.name, version).code
     except AwsError as error:
         if error.reason != "ResourceNotFoundException":
             raise

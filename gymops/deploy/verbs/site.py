@@ -183,7 +183,7 @@ class Version(Protocol):
 
 
 class Functions(Protocol):
-    """Lambda functions."""
+    """Lambda functions; or services, whose versions are task definitions."""
 
     def version(self, function: str, qualifier: str = "$LATEST") -> Version:
         """What a version runs."""
@@ -204,6 +204,20 @@ class Functions(Protocol):
         self, function: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False
     ) -> Answer:
         """Call a function, a version or an alias; ``again``: once more where no answer came."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The app: a function and the alias that serves, or a service."""
+
+    by: Functions
+    name: str
+    alias: str
+
+    @property
+    def service(self) -> bool:
+        """Whether its tasks are asked by their health check, and nobody can ask one version of it."""
+        return not self.alias
 
 
 @dataclass(frozen=True)
@@ -238,6 +252,7 @@ class Site:
     """By bucket."""
     cdn: Cdn
     functions: Functions
+    services: Functions
     instances: Instances
     drift: Callable[[str], Detector]
     """By region."""
@@ -267,6 +282,14 @@ class Site:
         one = self.deployment.architecture.stack(stack)
         found = self.reader(self.deployment.region_of(one)).stack(self.deployment.stack_name(one))
         return {} if found is None else found.outputs
+
+    def runs(self, outputs: Mapping[str, str]) -> Runs | None:
+        """What the app is, by what its stack gives; None before the first release."""
+        if "ServiceName" in outputs:
+            return Runs(self.services, f"{outputs['ClusterName']}/{outputs['ServiceName']}", "")
+        if "FunctionAlias" in outputs:
+            return Runs(self.functions, outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2])
+        return None
 
     def bucket(self) -> str | None:
         """The bucket of artefacts, ledger and locks; None before the first release."""

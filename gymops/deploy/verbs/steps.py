@@ -5,15 +5,18 @@ No step moves traffic before the version was asked by its number; each can be re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from gymops.aws.services import UNHEALTHY
+from gymops.aws.session import AwsError
 from gymops.deploy import smoke, traffic
 from gymops.deploy.release.ledger import Ledger, last_good
 from gymops.deploy.release.operation import Operation
 from gymops.deploy.release.plan import Context, Plan, Step
+from gymops.deploy.smoke import Asked
 from gymops.deploy.template import Stack, compose
-from gymops.deploy.verbs import images, recording, schema
+from gymops.deploy.verbs import images, needs, recording, schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
 from gymops.deploy.verbs.site import Site
@@ -53,10 +56,7 @@ class Steps:
                 *(self._around(stack) for stack in before),
                 Step("stack", self.stack),
                 Step("schema", self.schema),
-                Step("version", self.version),
-                Step("smoke", self.smoke),
-                *self._static.ahead(),
-                Step("traffic", self.traffic),
+                *self._serve(),
                 *self._static.pages(),
                 Step("settle", self.settle),
                 *(self._around(stack) for stack in after),
@@ -76,10 +76,7 @@ class Steps:
                 Step("alias", lambda _: self.alias(version)),
                 *self._static.first(),
                 Step("stack", self.stack),
-                Step("version", self.version),
-                Step("smoke", self.smoke),
-                *self._static.ahead(),
-                Step("traffic", self.traffic),
+                *self._serve(),
                 *self._static.pages(),
                 Step("settle", self.settle),
                 Step("record", self.record),
@@ -91,26 +88,33 @@ class Steps:
             ),
         )
 
+    def _serve(self) -> tuple[Step, ...]:
+        """A function's version is asked, then it serves. A service's tasks are asked by their health check
+        while they take over, and all of them when they have.
+        """
+        version, asked = Step("version", self.version), Step("smoke", self.smoke)
+        ahead, moved = self._static.ahead(), Step("traffic", self.traffic)
+        if needs.service(self._wanted.template):
+            return version, *ahead, moved, asked
+        return version, asked, *ahead, moved
+
     def alias(self, version: str | None) -> str | None:
         """The fast way back: to the version of then, if it is still there, runs that code, and answers.
 
         Its answer says whether the code of then accepts the schema of now.
         """
-        function, alias = self._app.function()
-        functions = self._site.functions
-        if version is None or not self._app.published(function, version, self._wanted.code):
+        runs = self._app.runs
+        if version is None or not self._app.published(version, self._wanted.code):
             return None
-        asked = smoke.ask_all(
-            lambda event: functions.invoke(function, event, version, again=True), self._deployment.smoke
-        )
         try:
-            smoke.refuse(asked, self._deployment.name)
-        except smoke.SmokeFailed as error:
+            if not runs.service:
+                smoke.refuse(self._ask(version), self._deployment.name)
+            _Live(self._site, self._app).point(version)
+        except (smoke.SmokeFailed, traffic.Returned) as error:
             raise NothingToReturnTo(
                 f"that release does not work any more: {error.message}",
                 hint=f"gymops releases {self._deployment.name} lists others",
             ) from None
-        functions.serve(function, alias, version)
         self._site.talk.say(f"version {version} serves again")
         return version
 
@@ -135,8 +139,7 @@ class Steps:
         )
         if not same or (running.parameters, ()) != recording.given(self._site, self._wanted, self._given()):
             return False
-        function, _ = self._app.function()
-        return self._app.published(function, serving, self._wanted.code)
+        return self._app.published(serving, self._wanted.code)
 
     def schema(self, context: Context) -> dict[str, Any] | None:
         """Bring the schema to what the release needs."""
@@ -145,33 +148,35 @@ class Steps:
 
     def version(self, context: Context) -> str:
         """Publish what the function runs now; the running digest is read back."""
-        function, _ = self._app.function()
         if back := context.results.get("alias"):
             return str(back)
         if context.results["stack"].get("runs"):
             version = str(context.results["stack"]["serving"])
             self._site.talk.say(f"nothing changed: version {version} runs it already, and is asked again")
             return version
-        version = self._site.functions.publish(function, self._wanted.code)
+        version = self._app.runs.by.publish(self._app.runs.name, self._wanted.code)
         self._site.talk.say(f"version {version} is published")
         return version
 
     def smoke(self, context: Context) -> list[dict[str, Any]]:
-        """Ask the version by its number; nobody else reaches it."""
-        function, _ = self._app.function()
-        version = context.results["version"]
-        paths = self._deployment.smoke
-        asked = smoke.ask_all(
-            lambda event: self._site.functions.invoke(function, event, version, again=True), paths
-        )
-        smoke.refuse(asked, self._deployment.name, served=version == context.results["stack"]["serving"])
-        self._site.talk.say(f"version {version} answers {', '.join(paths) or '(no path is asked for)'}")
+        """Ask the version by its number; of a function nobody else reaches it yet."""
+        version, runs = context.results["version"], self._app.runs
+        asked = self._ask(version)
+        served = runs.service or version == context.results["stack"]["serving"]
+        smoke.refuse(asked, self._deployment.name, served=served)
+        paths = ", ".join(self._app.paths()) or "(no path is asked for)"
+        self._site.talk.say(f"version {version} answers {paths}")
         return [one.as_dict() for one in asked]
+
+    def _ask(self, version: str) -> list[Asked]:
+        runs = self._app.runs
+        return smoke.ask_all(
+            lambda event: runs.by.invoke(runs.name, event, version, again=True), self._app.paths()
+        )
 
     def traffic(self, context: Context) -> dict[str, Any]:
         """Move the traffic, watching; it comes back by itself at the first sign of trouble."""
-        function, alias = self._app.function()
-        live = _Live(self._site, function, alias, self._deployment.smoke)
+        live = _Live(self._site, self._app)
         watched = traffic.Watched()
         for line in traffic.move(
             live,
@@ -203,14 +208,14 @@ class Steps:
         """
         if "stack" not in context.results:  # CloudFormation rolled it back itself, or it was never touched
             if back := context.results.get("alias"):  # it may have rolled the alias back as well
-                self._site.functions.serve(*self._app.function(), back)
+                self._app.serve(back)
                 self._site.talk.say(f"version {back} serves all the same")
             return None
         serving = context.results["stack"]["serving"]
         before = self._facts.get("before")
         if not serving or before is None:
             return None  # the first release: there is nothing to return to, and nobody is served
-        self._site.functions.serve(*self._app.function(), serving)
+        self._app.serve(serving)
         good: Wanted = before()
         self._app.change(good.template, {**good.parameters, LIVE_VERSION: serving}, context)
         self._site.talk.say(f"the stack is back at the release before; version {serving} serves")
@@ -253,25 +258,30 @@ class Steps:
 
 
 class _Live:
-    """The alias that serves, as the traffic sees it."""
+    """The alias that serves, or the service, as the traffic sees it."""
 
-    def __init__(self, site: Site, function: str, alias: str, paths: Sequence[str]) -> None:
-        self._site = site
-        self._function = function
-        self._alias = alias
-        self._paths = paths
+    def __init__(self, site: Site, app: App) -> None:
+        self._environment = site.deployment.name
+        self._runs = app.runs
+        self._paths = app.paths()
 
     def now(self) -> str:
-        return self._site.functions.serving(self._function, self._alias)
+        return self._runs.by.serving(self._runs.name, self._runs.alias)
 
     def split(self, version: str, other: str, share: float) -> None:
-        self._site.functions.split(self._function, self._alias, version, other, share)
+        self._runs.by.split(self._runs.name, self._runs.alias, version, other, share)
 
     def point(self, version: str) -> None:
-        self._site.functions.serve(self._function, self._alias, version)
+        try:
+            self._runs.by.serve(self._runs.name, self._runs.alias, version)
+        except AwsError as error:
+            if error.reason != UNHEALTHY:
+                raise
+            hint = f"gymops logs {self._environment} shows what its tasks wrote"
+            raise traffic.Returned(f"{error.message}; the version before serves", hint=hint) from None
 
     def ask(self) -> list[smoke.Asked]:
         def call(event: dict[str, Any]) -> smoke.Answer:
-            return self._site.functions.invoke(self._function, event, self._alias, again=True)
+            return self._runs.by.invoke(self._runs.name, event, self._runs.alias, again=True)
 
-        return smoke.ask_all(call, list(self._paths) * _ASKED_AT_ONCE)
+        return smoke.ask_all(call, self._paths * (1 if self._runs.service else _ASKED_AT_ONCE))

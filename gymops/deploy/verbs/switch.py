@@ -62,7 +62,7 @@ def ready(site: Site) -> Ready:
     """
     name, bucket = site.deployment.name, site.bucket()
     running = last_good(site.ledger(bucket).releases()) if bucket else None
-    if bucket is None or running is None or "FunctionName" not in site.outputs("app"):
+    if bucket is None or running is None or site.runs(site.outputs("app")) is None:
         raise GateRefused(f"nothing runs in {name}", hint=site.deployment.released_by)
     unfinished = Journal(site.objects(bucket), name, site.clock).unfinished()
     if unfinished and unfinished.request.verb != VERB:
@@ -157,7 +157,7 @@ class _Around:
         self.site.talk.say("the database before is back in its place")
         if places := context.results.get("places"):
             serving = places["serving"]
-            self.site.functions.serve(*self.app.function(), serving)
+            self.app.serve(serving)
             self._change(f"{self.restore}-back", serving, context)
         return Outcome.ROLLED_BACK
 

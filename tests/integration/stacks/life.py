@@ -66,6 +66,8 @@ class Life:
     """Types that are not updated here, beside ``SINGLE``, and why not."""
     replaced: frozenset[tuple[str, str]] = frozenset()
     """(stack, resource) that is another after its change."""
+    leaves: frozenset[tuple[str, str]] = frozenset()
+    """(stack, resource) of which what was replaced stays, as its UpdateReplacePolicy says."""
     zipped: bool = True
     """Whether the tracker's zip and layer run in it; else ``environments`` names all that it runs."""
     begins: Callable[[Environment], Mapping[str, str]] = lambda env: {}  # noqa: ARG005 - nobody asks it

@@ -26,7 +26,7 @@ ACTIONS = {
     "servicequotas:GetAWSDefaultServiceQuota",
 }  # fmt: skip
 """The calls whose action is called otherwise."""
-PREFIXES = {"service-quotas": "servicequotas"}
+PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 LISTED = (
     own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.RESTORE | own.AUDIT | own.DOCTOR | own.RUNTIME
 )

@@ -180,6 +180,7 @@ LIFE = Life(
         "prod": {"AlertEmail": "someone@example.com"},
     },
     replaced=frozenset({("app", "PublicRoute"), ("app", "TaskDefinition")}),  # a revision is never changed
+    leaves=frozenset({("app", "TaskDefinition")}),  # a release returns to it
     zipped=False,
     begins=image,
     ends=refuse_to_go,

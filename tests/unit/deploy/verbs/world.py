@@ -103,6 +103,7 @@ class World:
             static=lambda _bucket: _Static(self),
             cdn=_Cdn(self),
             functions=_Functions(self),
+            services=_Functions(self),
             instances=_Instances(self),
             drift=lambda _region: _Drift(self),
             ringing=lambda: list(self.rings),

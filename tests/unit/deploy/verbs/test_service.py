@@ -1,0 +1,119 @@
+"""Releases of a service: its tasks are asked by their health check while they take over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gymops.aws.services import UNHEALTHY
+from gymops.aws.session import AwsError
+from gymops.config import Environment
+from gymops.deploy.release.ledger import Release
+from gymops.deploy.release.plan import Outcome
+from gymops.deploy.traffic import Returned, Shape
+from gymops.deploy.verbs import needs
+from gymops.deploy.verbs.deploy import deploy
+from gymops.deploy.verbs.failures import NothingToReturnTo
+from gymops.deploy.verbs.rollback import rollback
+from gymops.deploy.verbs.serving import differing
+from gymops.deploy.verbs.site import Site
+from gymops.errors import ConfigError
+from tests.unit.deploy.shipped import stack
+from tests.unit.deploy.verbs.test_images import image
+from tests.unit.deploy.verbs.test_verbs import OWNER, ledger
+from tests.unit.deploy.verbs.world import World, _Functions
+
+OF = "productivity-fargate"
+
+
+class Services(_Functions):
+    """Tasks that do not get healthy are not kept, and those before them serve on."""
+
+    def serve(self, function: str, alias: str, version: str) -> None:
+        assert (function, alias) == ("cluster/service", "")
+        if self.world.versions[version]["code"] in self.world.bad:
+            self.world.effect(f"return from {version}", lambda: None)
+            raise AwsError(f"version {version} does not get healthy: exit 1", reason=UNHEALTHY)
+        super().serve(function, alias, version)
+
+
+@dataclass
+class Fargate(World):
+    architecture: str = OF
+
+    def site(self) -> Site:
+        return replace(super().site(), services=Services(self))
+
+    def outputs(self, name: str) -> dict[str, str]:
+        found = super().outputs(name)
+        if name != self.deployment.prefix:
+            return found
+        return {"ClusterName": "cluster", "ServiceName": "service", "HealthPath": "/api/health"}
+
+
+@pytest.fixture
+def staging(monkeypatch: pytest.MonkeyPatch) -> Fargate:
+    world = Fargate("staging")
+    monkeypatch.setattr(_Functions, "invoke", _healthy)
+    return world
+
+
+def _healthy(self: _Functions, function: str, *_: object, **__: object) -> object:
+    from gymops.aws.functions import Invocation
+
+    assert function == "cluster/service"
+    return Invocation(self.world.alias, {"statusCode": 200, "body": "2 healthy"}, False, 0.1)
+
+
+def release(world: World, folder: Path, text: str) -> Release:
+    return deploy(world.site(), image(folder, text), OWNER, token="t")
+
+
+def test_its_health_path_is_what_is_asked_once_it_serves(staging: Fargate, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+    before = len(staging.effects)
+    done = release(staging, tmp_path, "two")
+    changed = [what for what in staging.effects[before:] if not what.startswith(("blob", "tag"))]
+    prefix = staging.deployment.prefix
+    assert changed == [f"stack {prefix}", "version 2", "serve 2", f"stack {prefix}"]
+    assert staging.said.index("version 2 serves") < staging.said.index("version 2 answers /api/health")
+    assert [(one["path"], one["status"]) for one in done.smoke] == [("/api/health", 200)]
+    assert (done.version, done.outcome) == ("2", Outcome.SUCCEEDED)
+    assert not differing(staging.site(), done)
+
+
+def test_tasks_that_do_not_get_healthy_leave_everything_as_it_was(staging: Fargate, tmp_path: Path) -> None:
+    release(staging, tmp_path, "one")
+    before = dict(staging.app)
+    staging.bad.add(image(tmp_path, "two").artefact.digest)
+    with pytest.raises(
+        Returned, match="version 2 does not get healthy: exit 1; the version before"
+    ) as caught:
+        release(staging, tmp_path, "two")
+    assert caught.value.exit_code == 5
+    assert staging.serves == image(tmp_path, "one").artefact.digest
+    assert staging.app == before
+    assert [one.outcome for one in ledger(staging)] == [Outcome.SUCCEEDED, Outcome.ROLLED_BACK]
+
+
+def test_the_way_back_is_a_task_definition_of_then(staging: Fargate, tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        release(staging, tmp_path, text)
+    before = len(staging.effects)
+    done = rollback(staging.site(), OWNER)
+    assert (done.version, staging.effects[before]) == ("1", "serve 1")
+    staging.bad.add(image(tmp_path, "two").artefact.digest)
+    with pytest.raises(NothingToReturnTo, match="does not work any more: version 2 does not get healthy"):
+        rollback(staging.site(), OWNER, number=2)
+    assert staging.alias == "1"
+
+
+def test_a_share_of_requests_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    world = Fargate("staging", own=Environment(traffic="Canary10Percent5Minutes"))
+    with pytest.raises(ConfigError, match="a service has no shares"):
+        release(world, tmp_path, "one")
+    assert world.effects == []
+    plain = replace(world.deployment, traffic=Shape.parse("AllAtOnce"))
+    needs.check(plain, stack("app", OF), "image")
