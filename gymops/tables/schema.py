@@ -112,7 +112,7 @@ class Schema:
     tables: tuple[Table, ...]
     views: tuple[View, ...]
     left_out: tuple[str, ...]
-    """What is not moved, in words: triggers, virtual tables and what they keep."""
+    """What is not moved, in words: triggers, and virtual tables with what they keep."""
 
 
 @dataclass
@@ -141,7 +141,7 @@ def read(connection: sqlite3.Connection) -> Schema:
         if kind == "table"
     ]
     views = [_view(name, statements[name]) for name, kind, _, _ in rows if kind == "view"]
-    left = [f"{kind} table {name}" for name, kind, _, _ in rows if kind in ("virtual", "shadow")]
+    left = [f"virtual table {name}" for name, kind, _, _ in rows if kind == "virtual"]
     triggers = connection.execute(
         "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name"
     )

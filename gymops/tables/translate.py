@@ -41,7 +41,7 @@ _TYPES = {
 }
 _SAME = frozenset(
     """
-    lower upper abs length trim ltrim rtrim replace coalesce nullif round substr count sum avg sign ceil floor
+    lower upper abs length trim ltrim rtrim replace coalesce nullif substr count sum avg sign ceil floor
     sqrt row_number rank dense_rank lag lead first_value last_value
     """.split()  # noqa: SIM905
 )
@@ -208,6 +208,8 @@ def _printed(template: str) -> Callable[[list[str]], str | None]:
 
 
 _CALLS: dict[str, Callable[[list[str]], str | None]] = {
+    # PostgreSQL rounds 2.5 in floating point to the even number, in decimals away from zero as SQLite does.
+    "round": lambda a: f"round(({a[0]})::numeric{', ' + a[1] if len(a) > 1 else ''})::double precision",
     "ifnull": lambda a: f"coalesce({', '.join(a)})",
     "iif": lambda a: f"CASE WHEN {a[0]} THEN {a[1]} ELSE {a[2]} END" if len(a) == 3 else None,
     "instr": lambda a: f"strpos({', '.join(a)})",
