@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gymops.deploy.verbs.site import Site
 
 _JSON = """\b
---json: {"environment", "secrets": [{"name", "way": overlap|cut|rds|function|given, "secret": its name at
-AWS, "arn", "created", "changed": when its value was made, "unfinished": a rotation began and did not end,
+--json: {"environment", "secrets": [{"name", "way": overlap|cut|rds|function|given|stack, "secret": its name
+at AWS, "arn", "created", "changed": when its value was made, "unfinished": a rotation began and did not end,
 "readers": [functions and the variable]}]}; a value is never shown."""
 _LIST = f"""{_JSON}
 

@@ -175,4 +175,6 @@ def test_it_is_started_released_promoted_and_taken_back_with_its_pages(
     monkeypatch.setenv("NEON_PROD", direct["prod"])
     backed_up_by_a_dump(tracker)
     listed = json.loads(tracker.run("secrets list prod --json").out)
-    assert {one["name"] for one in listed["secrets"]} >= {"PasscodeSecret", "SessionSecret"}
+    ways = {one["name"]: one["way"] for one in listed["secrets"]}
+    assert ways == {"PasscodeSecret": "cut", "SessionSecret": "overlap", "OriginSecret": "stack"}
+    assert "stays as long" in tracker.run("secrets rotate prod OriginSecret --yes", code=2).err

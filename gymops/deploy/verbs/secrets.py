@@ -44,6 +44,7 @@ class Way(StrEnum):
     RDS = "rds"
     FUNCTION = "function"
     GIVEN = "given"
+    STACK = "stack"
 
     @property
     def told(self) -> str:
@@ -54,6 +55,7 @@ class Way(StrEnum):
             "rds": "RDS makes it and sets it",
             "function": "by its rotation function",
             "given": "only a person knows it: gymops secrets set",
+            "stack": "the stack put it into what uses it; it stays",
         }[self]
 
 
@@ -130,6 +132,15 @@ def known(site: Site, keeper: Keeper) -> list[Known]:
     return [replace(one, readers=tuple(readers.get(arn, ()))) for arn, one in found.items()]
 
 
+def _held(one: Known) -> None:
+    """Refuse what the stack put into who shows it and who asks for it: one of them would have another."""
+    if one.way is Way.STACK:
+        raise ConfigError(
+            f"{one.name} is in what the stack made with it, and stays as long",
+            hint="a template with another secret in its place brings a new one to all of them at once",
+        )
+
+
 def chosen(site: Site, every: Sequence[Known], name: str | None) -> list[Known]:
     """What is to be rotated: one by its name, or all that can be without anybody's doing.
 
@@ -140,6 +151,7 @@ def chosen(site: Site, every: Sequence[Known], name: str | None) -> list[Known]:
         # Those last that end what was signed two values ago: a killed command rotates only the others twice.
         return sorted((one for one in every if one.way in _UNASKED), key=lambda one: one.way in OURS)
     one = _by_name(site, every, name)
+    _held(one)
     if one.way is Way.GIVEN:
         raise ConfigError(
             f"{name} is a value that only a person knows",
@@ -155,6 +167,7 @@ def settable(site: Site, every: Sequence[Known], name: str) -> Known:
         ConfigError: there is none of this name, or whoever rotates it knows the value alone.
     """
     one = _by_name(site, every, name)
+    _held(one)
     if one.way not in OURS:
         raise ConfigError(
             f"{name} is set by {one.who}, and by nobody else",
@@ -188,6 +201,8 @@ def _way(secret: Secret, body: Mapping[str, Any]) -> Way:
         return Way.FUNCTION
     if (body.get("Properties") or {}).get("GenerateSecretString") is None:
         return Way.GIVEN
+    if rotation.get("Stack") is True:
+        return Way.STACK
     return Way.OVERLAP if rotation.get("Overlap") is True else Way.CUT
 
 

@@ -146,6 +146,16 @@ def test_the_secrets_of_an_environment_and_how_each_is_renewed(staging: World, k
         secrets.chosen(staging.site(), every, "Session")
 
 
+def test_what_the_stack_handed_on_is_never_renewed(staging: World, keeper: MemoryKeeper) -> None:
+    body = {"Metadata": {"Rotation": {"Stack": True}}, "Properties": {"GenerateSecretString": {}}}
+    one = next(one for one in secrets.known(staging.site(), keeper) if one.name == "PasscodeSecret")
+    held = replace(one, way=secrets._way(one.secret, body))
+    for refused in (secrets.chosen, secrets.settable):
+        with pytest.raises(ConfigError, match="PasscodeSecret is in what the stack made with it"):
+            refused(staging.site(), [held], "PasscodeSecret")
+    assert secrets.chosen(staging.site(), [held], None) == []
+
+
 def test_a_new_value_is_known_to_all_before_it_is_in_force(staging: World, keeper: MemoryKeeper) -> None:
     at: dict[str, float] = {}
     keeper.then = lambda what: at.update({what: staging.clock.monotonic()})
