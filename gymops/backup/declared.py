@@ -1,7 +1,7 @@
 """Tiers as a template declares them: what its stack takes, in words that are read back.
 
 ``continuous keep 30 days; daily tuesday-saturday 03:00 keep 30 days; monthly 1. 05:00 keep 365 days copy
-us-east-1; locked``
+us-east-1; locked; off-hours``
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gymops.backup.tiers import DEFAULT, Tier
 from gymops.errors import ConfigError
 
 _TIER = re.compile(r"(?P<name>\w+)(?: (?P<when>.+?))? keep (?P<keep>\d+ \w+)(?: copy (?P<copy>\S+))?")
-_LOCKED = "locked"
+_LOCKED, _OFF_HOURS = "locked", "off-hours"
 
 
 def declared(text: str) -> Expected:
@@ -25,7 +25,8 @@ def declared(text: str) -> Expected:
         ConfigError: it is not understood.
     """
     parts = [part.strip() for part in text.split(";") if part.strip()]
-    return Expected(tuple(_tier(part) for part in parts if part != _LOCKED), locked=_LOCKED in parts)
+    tiers = tuple(_tier(part) for part in parts if part not in (_LOCKED, _OFF_HOURS))
+    return Expected(tiers, locked=_LOCKED in parts, off_hours=_OFF_HOURS in parts)
 
 
 def _tier(text: str) -> Tier:

@@ -125,4 +125,6 @@ class Expected:
     tiers: tuple[Tier, ...] = DEFAULT
     locked: bool = False
     """Whether a vault must keep its points from being deleted."""
+    off_hours: bool = False
+    """Whether the database is stopped by a schedule: that it is, is nothing to find."""
     test_every: timedelta = field(default=TEST_EVERY)

@@ -15,6 +15,7 @@ _LINES = 30
 """Findings that an alert lists; a text message is cut anyway."""
 FRESH = timedelta(hours=50)
 """What happened is told by the audits of two days; what is so is told until it is no more."""
+_TARGETS = frozenset({Kind.RPO, Kind.RTO})
 _HAPPENED = frozenset({Kind.MISSING, Kind.LATE, Kind.FAILED, Kind.SKIPPED, Kind.SMALL, Kind.UNCOPIED})
 
 
@@ -25,8 +26,8 @@ def metrics(audit: Audit) -> Iterator[tuple[str, float, str]]:
         yield "SuccessRate", audit.success_rate * 100, "Percent"
     if audit.newest is not None:
         yield "NewestAge", (audit.at - audit.newest).total_seconds(), "Seconds"
-    tested = [(one.tested, one.tier.rpo, one.tier.rto) for one in audit.standings if one.tested]
-    yield from restore_tests([Told.of(trial, _seconds(rpo), _seconds(rto)) for trial, rpo, rto in tested])
+    tested = [(one.tier.name, one.tested) for one in audit.standings if one.tested]
+    yield from restore_tests([_told(audit, tier, trial) for tier, trial in tested])
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ def restore_tests(told: Sequence[Told]) -> Iterator[tuple[str, float, str]]:
             yield name, max(seconds), "Seconds"
 
 
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else span.total_seconds()
+def _told(audit: Audit, tier: str, trial: Trial) -> Told:
+    """A tier's newest restore-test: of its targets, what is a finding was missed."""
+    missed = sum(
+        one.kind in _TARGETS and (one.tier, one.when) == (tier, trial.began) for one in audit.findings
+    )
+    return Told(trial.result is Result.PASSED, trial.rpo_seconds, trial.rto_seconds, missed)
 
 
 def dimensions(environment: str) -> Mapping[str, str]:

@@ -93,7 +93,7 @@ def tests(
         how = How(new_id(SystemClock().now()), environment, tiers, backups.seals)
         tested = run(backups, one, how, SystemClock(), restoring.Phases())
         records.add(tested)
-        _publish(account, tested)
+        _publish(account, tested, stopped=backups.stopped)
         yield tested
     pending(backups)
 
@@ -107,14 +107,17 @@ def pending(backups: ManagedBackups) -> Sequence[Verdict]:
     return verdicts
 
 
-def _publish(account: Account, tested: Tested) -> None:
-    """Put its metrics, which an alarm of the stacks looks at; that nobody took them changes no verdict."""
+def _publish(account: Account, tested: Tested, *, stopped: bool) -> None:
+    """Put its metrics, which an alarm of the stacks looks at; that nobody took them changes no verdict.
+
+    What a database that is stopped would have lost nobody knows: nothing is written to it.
+    """
     from gymops.aws.notices import Metrics
     from gymops.backup import telling
     from gymops.backup.gather import trial
 
     target = tested.target
-    told = telling.Told.of(trial(tested), target.rpo_seconds, target.rto_seconds)
+    told = telling.Told.of(trial(tested), None if stopped else target.rpo_seconds, target.rto_seconds)
     whose = telling.dimensions(tested.environment)
     try:
         Metrics(account, telling.NAMESPACE).put(list(telling.restore_tests([told])), whose, tested.ended)

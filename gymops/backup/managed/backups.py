@@ -28,6 +28,8 @@ from gymops.eventlog.proof import Proof
 from gymops.eventlog.seal import SealError
 from gymops.store.objects import Objects
 
+_STOPPED = frozenset({"stopped", "stopping", "starting"})
+
 
 class Stopped(GymopsError):
     """The database is stopped, as at night: nothing can be backed up, and nothing changes either."""
@@ -207,6 +209,12 @@ class ManagedBackups:
         sources.write(source)
         return source
 
+    @property
+    def stopped(self) -> bool:
+        """Whether its database is stopped, as at night."""
+        there = self.aws.databases.find(self.places.instance) if self.places else None
+        return there is not None and there.status in _STOPPED
+
     def _need_running(self, source: Source) -> Database:
         there = self.aws.databases.find(source.places.instance)
         if there is None:
@@ -214,7 +222,7 @@ class ManagedBackups:
                 f"the database {source.places.instance} is gone",
                 hint=f"gymops backups {self.environment} lists what it can be restored from",
             )
-        if there.status in {"stopped", "stopping", "starting"}:
+        if there.status in _STOPPED:
             raise Stopped(
                 f"the database {there.name} is {there.status}",
                 hint=f"aws rds start-db-instance --db-instance-identifier {there.name}",

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gymops.backup.audit import audit
+from gymops.backup.declared import declared
 from gymops.backup.evidence import Evidence, Expected, Job, Result, State, Stopped, Trial
 from gymops.backup.findings import Kind, volume
 from gymops.backup.port import Listing, Point, Window
 from gymops.backup.schedule import Schedule, parse
 from gymops.backup.slots import Mark, slots, words
+from gymops.backup.telling import metrics
 from gymops.backup.tiers import DEFAULT
 from tests.unit.backup.years import BEGAN, DAY, EXPECTED, HOUR, NOW, TIERS, Year, year
 
@@ -252,6 +254,39 @@ def test_a_database_that_is_stopped_loses_nothing() -> None:
     tests = (Trial(NOW - DAY, Result.PASSED, None),)
     evidence = Evidence("local", Listing((), (window,)), tests=tests, stopped=(Stopped(NOW - HOUR),))
     assert [one.kind for one in audit(evidence, CONTINUOUS, NOW).findings] == [Kind.SKIPPED]
+
+
+def test_one_that_is_stopped_by_a_schedule_is_nothing_to_find_until_it_misses_a_backup() -> None:
+    """As staging is: off at 07:00 on each day, on at 16:00 from Monday to Friday."""
+    expected = declared("continuous keep 30 days; daily tuesday-saturday 03:00 keep 30 days; off-hours")
+    off = NOW.replace(hour=7, minute=0) - (NOW.weekday() - 5) % 7 * DAY  # on a Saturday
+    window = Window("7", "7", off - 40 * DAY, off)
+    nights = [off - days * DAY - 4 * HOUR for days in range(29)]
+    points = tuple(
+        _base(f"{at}", at, keep_until=at + 30 * DAY + 20 * HOUR)
+        for at in nights
+        if at.weekday() in range(1, 6)
+    )
+    tests = (
+        Trial(off, Result.PASSED, None, rpo_seconds=6 * 3600.0),
+        Trial(off, Result.PASSED, "daily", rpo_seconds=1.0),
+    )
+    evidence = Evidence(
+        "staging", Listing(points, (window,)), tests=tests, stopped=(Stopped(off),), began=off - 99 * DAY
+    )
+
+    def found(later: timedelta, of: Expected = expected) -> set[tuple[Kind, str | None]]:
+        return {(one.kind, one.tier) for one in audit(evidence, of, off + later).findings}
+
+    morning = timedelta(hours=1.5)  # 08:30, when the worker audits
+    assert found(morning) == found(DAY + morning) == found(2 * DAY + morning) == set()
+    assert found(3 * DAY + morning) == {(Kind.SKIPPED, "daily")}  # it did not come back on Monday
+    unplanned = replace(expected, off_hours=False)
+    assert found(morning, unplanned) == {(Kind.SKIPPED, "continuous"), (Kind.RPO, "continuous")}
+    told = {name: value for name, value, _ in metrics(audit(evidence, expected, off + morning))}
+    assert (told["Findings"], told["RestoreTestMissed"]) == (0.0, 0.0)
+    told = {name: value for name, value, _ in metrics(audit(evidence, unplanned, off + morning))}
+    assert told["RestoreTestMissed"] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,11 @@ def test_prod_takes_the_default_tiers_and_copies_the_monthly_one() -> None:
 
 
 def test_staging_takes_what_it_can_while_it_runs() -> None:
-    assert _told("staging") == "continuous keep 30 days; daily tuesday-saturday 03:00 keep 30 days"
+    assert _told("staging") == (
+        "continuous keep 30 days; daily tuesday-saturday 03:00 keep 30 days; off-hours"
+    )
+    assert declared(_told("staging")).off_hours
+    assert not declared(_told("prod")).off_hours
 
 
 def test_the_function_is_told_what_the_stack_tells() -> None:

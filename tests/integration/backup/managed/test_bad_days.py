@@ -14,10 +14,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from gymops.aws.backup_history import BackupHistory
 from gymops.aws.backup_jobs import BackupJobs
 from gymops.aws.session import AwsError
 from gymops.aws.vaults import Vaults
+from gymops.backup.audit import audit
+from gymops.backup.declared import declared
 from gymops.backup.evidence import Result
+from gymops.backup.gather_rds import gather
 from gymops.backup.managed.backups import Stopped
 from gymops.backup.managed.waiting import Gone
 from gymops.backup.port import Restored, Wanted
@@ -94,6 +98,14 @@ def test_a_database_that_is_stopped_is_said_to_be_and_can_be_restored_all_the_sa
             world.backups.take("daily")
         with pytest.raises(Stopped):
             world.backups.seal()
+        assert world.backups.stopped
+        there = world.backups.aws.databases.find(world.name)
+        assert there
+        evidence = gather("prod", there, world.backups.listing(), BackupHistory(world.account), at, [])
+        for words, kinds in (("", ["skipped"]), ("; off-hours", [])):
+            expected = declared(f"continuous keep 7 days{words}")
+            found = audit(evidence, expected, at + timedelta(hours=2)).findings
+            assert [one.kind for one in found if one.kind in {"skipped", "rpo", "missing"}] == kinds
         _, made, proof = restored(world, Wanted(at=at, test=True))
         assert proof.passed
         world.backups.drop(made)
