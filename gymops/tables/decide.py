@@ -58,6 +58,8 @@ def decide(
     meant, why = _meant(column, classes, strict=strict)
     if not present or (not doubted and _plain(meant[0], classes)):
         return Decision(meant[0], why)
+    if meant[-1] is TIMESTAMPTZ and classes.get("integer") and _no_seconds(values()):
+        meant, why = [BIGINT], f"{why}; its numbers are too small for seconds since 1970"
     candidates = [*meant, *(kind for kind in (TEXT, BYTEA) if kind not in meant)]
     if meant[-1] is TIMESTAMPTZ and classes.get("integer") and _all_milliseconds(values()):
         candidates = [kinds.timestamptz("unix_ms") if kind is TIMESTAMPTZ else kind for kind in candidates]
@@ -169,6 +171,15 @@ def _misfits(candidates: list[Kind], values: Iterable[object]) -> list[int]:
 
 def _all_milliseconds(values: Iterable[object]) -> bool:
     return all(abs(value) >= _MILLISECONDS for value in values if isinstance(value, int))
+
+
+def _no_seconds(values: Iterable[object]) -> bool:
+    """Whether the numbers look like years (2024) or days (20240229): as seconds they would lie in 1970."""
+    return all(
+        1 <= value <= 9999 or _is_date(f"{value // 10_000:04}-{value // 100 % 100:02}-{value % 100:02}")
+        for value in values
+        if isinstance(value, int)
+    )
 
 
 def _told(classes: dict[str, int]) -> str:

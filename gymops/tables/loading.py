@@ -14,7 +14,7 @@ from gymops.tables.snapshot import Snapshot
 
 _WRITE = 128 << 10
 """Bytes sent at a time."""
-_REJECT = "INSERT INTO gymops_records.rejected_rows VALUES (%s, %s, %s, %s, %s, %s, %s)"
+_REJECT = "INSERT INTO gymops_records.rejected_rows VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def fill(connection: Connection, source: Snapshot, table: TablePlan, progress: Callable[[int], None]) -> int:
@@ -42,4 +42,4 @@ def keep_rejected(
     for row in reading.rejects(source, table.source, table.columns, table.scanned.rejected):
         why = reading.reason(table.columns, row) or "its key is an earlier row's, once converted"
         kept = reading.verbatim(source, table.columns, row)
-        connection.execute(_REJECT, (table.source.name, row[0], why, *kept, now()))
+        connection.execute(_REJECT, (table.name, table.source.name, row[0], why, *kept, now()))

@@ -16,7 +16,7 @@ from gymops.tables.plan import Plan, TablePlan
 
 _REJECTED = """
 SELECT source_table, columns, types, cells FROM gymops_records.rejected_rows
-WHERE source_table = ANY (%s) ORDER BY source_table, source_rowid
+WHERE target_table = ANY (%s) ORDER BY target_table, source_rowid
 """
 
 
@@ -72,7 +72,7 @@ def prove(connection: Connection, plan: Plan, progress: Callable[[int], None]) -
         for table in plan.tables:
             whole = all(f"column {table.name}.{column.name}" in found for column in table.columns)
             contents[table.name] = content(connection, table, progress) if whole else Content()
-        rejected = _rejected(connection, [table.source.name for table in plan.tables])
+        rejected = _rejected(connection, list(plan.contents))
     return Proof(plan.contents, contents, (plan.rejected, rejected), missing)
 
 

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from gymops.clock import Clock
-from gymops.errors import DifferenceFound, GateRefused, Interrupted, SourceError
+from gymops.errors import DifferenceFound, GateRefused, Interrupted, SourceError, TargetError
 from gymops.eventlog.scan import no_collector, peak_rss
 from gymops.pg.connection import Connection, connect, redact, translated
 from gymops.pg.failures import interruptible
@@ -25,7 +25,7 @@ from gymops.pg.lock import hold
 from gymops.tables import differences, loading, overrides, proof, snapshot, target
 from gymops.tables.differences import Difference
 from gymops.tables.make import Observer, make
-from gymops.tables.plan import Plan, TablePlan
+from gymops.tables.plan import Plan, Rule, TablePlan
 from gymops.tables.proof import Proof
 from gymops.tables.snapshot import Snapshot
 
@@ -42,14 +42,15 @@ CREATE TABLE IF NOT EXISTS gymops_records.runs (
   CONSTRAINT runs_pkey PRIMARY KEY (run_id)
 );
 CREATE TABLE IF NOT EXISTS gymops_records.rejected_rows (
-  source_table text COLLATE "C" NOT NULL,
+  target_table text COLLATE "C" NOT NULL,
+  source_table text NOT NULL,
   source_rowid bigint NOT NULL,
   reason text NOT NULL,
   columns text[] NOT NULL,
   types text[] NOT NULL,
   cells bytea[] NOT NULL,
   rejected_at timestamptz NOT NULL,
-  CONSTRAINT rejected_rows_pkey PRIMARY KEY (source_table, source_rowid),
+  CONSTRAINT rejected_rows_pkey PRIMARY KEY (target_table, source_rowid),
   CONSTRAINT rejected_rows_cells_check
     CHECK (cardinality(columns) = cardinality(types) AND cardinality(columns) = cardinality(cells))
 );
@@ -292,13 +293,26 @@ def _ruled(connection: Connection, agreed: Plan, observer: Observer) -> tuple[st
             except psycopg.IntegrityError:
                 unchecked.append(f"{rule.what} {rule.name} of {table.source.name}")
         else:
-            connection.execute(target.statement(table, rule).encode())
+            _made(connection, table, rule)
         observer.advance(1)
     for table in agreed.tables:
         for column in table.columns:
             if column.identity:
                 _numbered(connection, table, column.name)
     return tuple(unchecked)
+
+
+def _made(connection: Connection, table: TablePlan, rule: Rule) -> None:
+    try:
+        connection.execute(target.statement(table, rule).encode())
+    except (psycopg.IntegrityError, psycopg.OperationalError) as error:
+        if error.sqlstate not in ("23505", "54000"):  # equal keys, or a value that is too long for an index
+            raise
+        raise TargetError(
+            f"the {rule.what} {rule.name} of {table.source.name} cannot be made, and all was taken back:"
+            f" PostgreSQL: {error.diag.message_primary}",
+            hint=f'leave it out in gymops.toml: [migrate.tables.{table.source.name}.sql] {rule.name} = ""',
+        ) from error
 
 
 def _numbered(connection: Connection, table: TablePlan, column: str) -> None:

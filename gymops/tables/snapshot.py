@@ -48,7 +48,6 @@ def taken(path: Path) -> Iterator[Snapshot]:
             live.backup(copy)
         for setting in ("query_only = 1", "cell_size_check = 1"):
             copy.execute(f"PRAGMA {setting}")
-        copy.text_factory = _text
         yield Snapshot(path, copy)
 
 
@@ -59,7 +58,8 @@ class Snapshot:
         self.path = path
         self.connection = connection
         self.encoding = encoding(connection)
-        self.schema = schema.read(connection)
+        self.schema = schema.read(connection)  # a name that is no text is an error
+        connection.text_factory = _text
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import sqlite3
 from contextlib import closing
@@ -13,7 +14,15 @@ import psycopg
 import pytest
 
 from gymops.clock import SystemClock
-from gymops.errors import ConfigError, DifferenceFound, GateRefused, Interrupted, LockHeld, SourceError
+from gymops.errors import (
+    ConfigError,
+    DifferenceFound,
+    GateRefused,
+    Interrupted,
+    LockHeld,
+    SourceError,
+    TargetError,
+)
 from gymops.pg.lock import hold
 from gymops.tables import kinds, run, snapshot
 from gymops.tables.run import Report
@@ -237,6 +246,29 @@ def test_a_computed_column_that_means_another_thing_there_holds_its_values(
     assert column.notes == ("not computed there, its values are moved: PostgreSQL computes something else",)
     assert report.plan.tables[0].columns[3].generated
     assert move(path, database).plan.there
+
+
+def test_an_index_that_cannot_be_made_says_how_to_do_without(tmp_path: Path, database: str) -> None:
+    path = make(
+        tmp_path / "any.db",
+        "CREATE TABLE t (n INTEGER PRIMARY KEY, x TEXT); CREATE INDEX long ON t (x)",
+        ("INSERT INTO t (x) VALUES (?)", (random.Random(1).randbytes(20_000).hex(),)),
+    )
+    with pytest.raises(TargetError, match="the index long of t cannot be made, and all was taken") as error:
+        move(path, database)
+    assert error.value.hint == 'leave it out in gymops.toml: [migrate.tables.t.sql] long = ""'
+    assert tables(database) == []
+    move(path, database, tables={"t": {"sql": {"long": ""}}})
+
+
+def test_two_files_that_reject_rows_of_the_same_name(tmp_path: Path, database: str) -> None:
+    for name, section in (("a", {}), ("b", {"tables": {"t": {"name": "u"}}})):
+        rows = [("INSERT INTO t (x) VALUES (?)", (value,)) for value in [*range(11), name]]
+        path = make(tmp_path / name, "CREATE TABLE t (n INTEGER PRIMARY KEY, x INTEGER)", *rows)
+        move(path, database, quarantine=True, **section)
+        assert move(path, database, quarantine=True, **section).plan.there
+    kept = query(database, "SELECT target_table, source_table, cells[2] FROM gymops_records.rejected_rows")
+    assert sorted(kept) == [("t", "t", b"a"), ("u", "t", b"b")]
 
 
 def test_gymops_toml_decides_otherwise(file: Path, database: str) -> None:

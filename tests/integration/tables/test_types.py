@@ -116,6 +116,8 @@ CASES: dict[str, Case] = {
         "timestamp with time zone",
         [day(2024, 2, 29, 12, 30)] * 3,
     ),
+    "days as whole numbers": ("DATE", [20240229, 20231231], "bigint", [20240229, 20231231]),
+    "years": ("DATE", [2024, 1999], "bigint", [2024, 1999]),
     "times": (
         "TIME",
         ["12:30", "23:59:59.5"],
