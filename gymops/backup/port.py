@@ -80,7 +80,9 @@ class Window:
     earliest: datetime
     latest: datetime
     gone: bool = False
-    """Whether the server is deleted, and its backups were kept."""
+    """Whether it is the environment's no longer, and its backups were kept."""
+    aside: bool = False
+    """Whether it is there, and a restored one has its place; else one that is gone was deleted."""
 
 
 @dataclass(frozen=True)

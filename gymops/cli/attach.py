@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from gymops.cli import context, output, sites
+from gymops.cli import context, managed, output, sites
+
+if TYPE_CHECKING:
+    from gymops.config import Settings
+    from gymops.deploy.verbs.site import Site
 
 _EPILOG = """\b
 --json: the operation that ended well: {"id", "number", "environment", "request", "steps", "outcome", ...}, or
@@ -17,7 +23,8 @@ Examples:
 
 \b
 Exit codes: as of the operation that is followed (0, 1, 2, 4, 5, 6, 130); 0 nothing is unfinished, or it was
-given up; 4 it cannot be given up now; 7 somebody is at it; 8 Ctrl-C, or unfinished and nobody works on it."""
+given up; 4 it cannot be given up now: a stack moves, or two databases change names; 7 somebody is at it;
+8 Ctrl-C, or unfinished and nobody works on it."""
 
 
 @click.command("attach", epilog=_EPILOG)
@@ -35,6 +42,7 @@ def command(ctx: click.Context, environment: str, abandon: str | None, as_json: 
 
     site = sites.site(context.settings(ctx), environment, yes=False)
     if abandon:
+        _need_names(context.settings(ctx), site)
         gone = attach.abandon(site, abandon, sites.owner())
         if as_json:
             output.document(gone.as_dict())
@@ -49,3 +57,15 @@ def command(ctx: click.Context, environment: str, abandon: str | None, as_json: 
         output.text(f"{environment}: nothing is unfinished")
     else:
         output.text(f"{environment}: {done.request.verb} ({done.id}) {done.outcome}")
+
+
+def _need_names(settings: Settings, site: Site) -> None:
+    """A restore's switch is given up only while each database has its own name."""
+    from gymops.deploy.verbs import switch
+
+    if (found := switch.begun(site)) is not None:
+        from gymops.backup.managed.switching import Change, need_names
+        from gymops.store.records import read
+
+        databases = managed.backups(settings, site.deployment.name).aws.databases
+        need_names(databases, site.deployment.name, read(Change, found))

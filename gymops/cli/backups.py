@@ -23,9 +23,9 @@ Examples:
 --json: {"environment", "points": [{"id", "kind", "tier", "taken", "size", "encrypted", "locked", "where",
 "ready", "keep_until", "seal": {"number", "events", "head", "taken", "digest"} or null, "verified",
 "damaged": how the log was damaged when it was taken, or null}],
-"windows": [{"source", "id", "earliest", "latest", "gone"}]: between these every time can be restored,
-"silent": {where nobody could look: why}, "failed": what was begun since the newest good point and came to
-none: [{"tier", "began", "ended", "state", "message", ...}]}"""
+"windows": [{"source", "id", "earliest", "latest", "gone", "aside"}]: between these every time can be
+restored, "silent": {where nobody could look: why}, "failed": what was begun since the newest good point and
+came to none: [{"tier", "began", "ended", "state", "message", ...}]}"""
 
 
 @click.command("backups", epilog=_EPILOG)
@@ -64,7 +64,7 @@ def _list(environment: str, found: Listing) -> None:
     headers = ("id", "kind", "tier", "taken (UTC)", "size", "events", "kept until", "verified")
     output.table([_row(point) for point in found.points], headers)
     for window in found.windows:
-        gone = ", deleted since" if window.gone else ""
+        gone = f", set aside as {window.source}" if window.aside else ", deleted since" if window.gone else ""
         output.text(
             f"any time from {window.earliest:%Y-%m-%d %H:%M:%S} to {window.latest:%Y-%m-%d %H:%M:%S} UTC"
             f" (server {window.id}{gone})"

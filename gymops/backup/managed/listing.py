@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -67,6 +67,7 @@ def look(
         )
         points += [_of_vault(one, copies.region, away=True) for one in there]
     windows = [one for one in map(_window, databases.automated(places.instance)) if one is not None]
+    windows += _aside(places.instance, databases, known.seals)
     windows.sort(key=lambda one: (one.gone, -one.latest.timestamp()))
     own = [one for one in points if one.kind == "aws-backup" and not _copied(one)]
     found = sorted((_with(point, known, own) for point in points), key=lambda one: (one.taken, one.id))
@@ -130,6 +131,20 @@ def _window(one: Automated) -> Window | None:
     if one.earliest is None or one.latest is None:
         return None
     return Window(one.instance, one.resource, one.earliest, one.latest, one.status == "retained")
+
+
+def aside(name: str, restore: str) -> str:
+    """What an instance is called whose place a restored one took."""
+    return f"{name[:50]}-before-{restore[-6:]}".lower()
+
+
+def _aside(name: str, databases: Databases, seals: Iterable[Seal]) -> Iterator[Window]:
+    """Of those that were set aside, the times up to when: what came then is the restored one's."""
+    for seal in seals:
+        for one in databases.automated(aside(name, seal.goes_on.restore)) if seal.goes_on else ():
+            found = _window(one)
+            if found is not None and found.earliest < seal.taken:
+                yield replace(found, latest=min(found.latest, seal.taken), gone=True, aside=True)
 
 
 def _with(point: Point, known: Known, own: Sequence[Point]) -> Point:

@@ -14,7 +14,7 @@ from typing import Any
 from gymops.aws.databases import Databases
 from gymops.aws.proxies import Proxies
 from gymops.aws.session import AwsError
-from gymops.backup.managed import restoring
+from gymops.backup.managed import listing, restoring
 from gymops.backup.managed.backups import ManagedBackups
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.waiting import Endless, Gone
@@ -155,5 +155,21 @@ def change(backups: ManagedBackups, plan: RestorePlan) -> Change:
             "nothing was sealed by then, so nothing would be proved of what it is switched to",
             hint="restore without --switch, and look at it",
         )
-    kept = f"{name[:50]}-before-{plan.id[-6:]}".lower()
+    kept = listing.aside(name, plan.id)
     return Change(plan.id, name, old.resource, kept, new.resource, plan.to, plan.seal.number)
+
+
+def need_names(databases: Databases, environment: str, change: Change) -> None:
+    """See that the two are called as they were before: only then may a change of places be given up.
+
+    Raises:
+        GateRefused: they are not; somebody has to end it, one way or the other.
+    """
+    found = databases.of(change.old)
+    if found is not None and found.name != change.name:
+        raise GateRefused(
+            f"{environment}'s database is called {found.name} now, and {change.restored} takes its place:"
+            " given up, neither would have the name",
+            hint=f"gymops restore {environment} --to {change.restored} --switch ends it: what fails then puts"
+            " the one before back",
+        )

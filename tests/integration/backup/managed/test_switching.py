@@ -6,7 +6,7 @@ import pytest
 
 from gymops.aws.proxies import Proxies
 from gymops.backup.managed import restoring
-from gymops.backup.managed.switching import Switching, change
+from gymops.backup.managed.switching import Switching, change, need_names
 from gymops.backup.port import Wanted
 from gymops.errors import GateRefused
 from tests.integration.backup.managed.world import World, restored
@@ -21,6 +21,8 @@ def test_the_restored_one_takes_the_name_and_what_is_sealed_goes_on_from_there(o
     own.covered(at)
     own.log("ada", 500)
     own.backups.seal()  # of a history that is given up
+    given_up = own.now()
+    own.covered(given_up)
     plan, made, proof = restored(own, Wanted(at=at, to=f"{own.name}-was"))
     assert proof.passed
     changed = change(own.backups, plan)
@@ -41,6 +43,14 @@ def test_the_restored_one_takes_the_name_and_what_is_sealed_goes_on_from_there(o
     with pytest.raises(GateRefused, match="no restore"):
         own.backups.drop(made.__class__(own.name, "", 0, None))
 
+    # What was given up is still there, up to then, and held to what was sealed of it.
+    (aside,) = (one for one in own.backups.listing().windows if one.aside)
+    assert (aside.source, aside.id, aside.gone) == (changed.kept, changed.old, True)
+    assert aside.earliest <= at < given_up <= aside.latest <= own.backups.seals.read()[-1].taken
+    plan, made, proof = restored(own, Wanted(at=given_up, to=f"{own.name}-given-up"))
+    assert (plan.source, proof.passed, proof.restored_events) == (changed.kept, True, 2000)
+    own.backups.drop(made)
+
     own.log("ada", 10)
     sealed = own.backups.seal()
     assert sealed is not None
@@ -59,8 +69,14 @@ def test_it_is_taken_back_from_wherever_it_is(own: World) -> None:
     plan, made, _ = restored(own, Wanted(at=at, to=f"{own.name}-was"))
     changed = change(own.backups, plan)
     switching = Switching(own.backups, Proxies(own.account), changed)
-    own.backups.aws.databases.rename(own.name, changed.kept)  # killed between the two
+    databases = own.backups.aws.databases
+    need_names(databases, "prod", changed)
+    databases.rename(own.name, changed.kept)  # killed between the two
+    with pytest.raises(GateRefused, match=f"is called {changed.kept} now") as told:
+        need_names(databases, "prod", changed)
+    assert f"gymops restore prod --to {made.name} --switch" in (told.value.hint or "")
     switching.back([])
+    need_names(databases, "prod", changed)
     switching.forth([])
     for _ in range(2):
         switching.back([])
