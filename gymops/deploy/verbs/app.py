@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gymops.aws.session import AwsError
@@ -33,6 +33,14 @@ class App:
     def outputs(self) -> Mapping[str, str]:
         """What its stack gives; empty before the first release."""
         return self._of("app")
+
+    def ringing(self) -> Sequence[str]:
+        """The alarms that ring, of those that its template has a release watch; of all, where it names none.
+
+        Another one, as on what an audit of the backups found, says nothing of a release.
+        """
+        named = self.outputs().get("ReleaseAlarms", "")
+        return [one for one in self._site.ringing() if not named or one in named.split(",")]
 
     def _of(self, stack: str) -> Mapping[str, str]:
         if stack not in self._known:

@@ -183,7 +183,7 @@ class Steps:
             context.results["version"],
             self._deployment.traffic,
             ask=live.ask,
-            alarms=self._site.ringing,
+            alarms=self._app.ringing,
             clock=self._site.clock,
             watched=watched,
             logs=f"gymops logs {self._deployment.name}",

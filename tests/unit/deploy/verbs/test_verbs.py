@@ -18,6 +18,7 @@ from gymops.deploy.release.plan import Outcome
 from gymops.deploy.smoke import SmokeFailed
 from gymops.deploy.stack.errors import RolledBack
 from gymops.deploy.traffic import Returned
+from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo, NotTested, WorkFailed
 from gymops.deploy.verbs.promote import promote
@@ -134,6 +135,24 @@ def test_an_alarm_during_the_canary_brings_everything_back(tmp_path: Path) -> No
         deploy(site, built(tmp_path, "two"), OWNER, token="t")
     assert world.serves == code(built(tmp_path, "one"))
     assert ledger(world)[-1].outcome is Outcome.ROLLED_BACK
+
+
+def test_a_release_is_taken_back_by_the_alarms_that_its_template_names_and_by_no_others(
+    staging: World, tmp_path: Path
+) -> None:
+    """A finding of an audit says nothing of a release; where no alarm is named, each one does."""
+    world = staging
+    release(world, tmp_path, "one")
+    outputs, prefix = world.outputs, world.deployment.prefix
+    world.rings += ["staging-gym-app-backup-audit", "staging-gym-app-errors"]
+    assert App(world.site(), "releases").ringing() == world.rings
+
+    def named(name: str) -> dict[str, str]:
+        told = {"ReleaseAlarms": "staging-gym-app-errors,staging-gym-app-duration"}
+        return outputs(name) | (told if name == prefix else {})
+
+    object.__setattr__(world, "outputs", named)
+    assert App(world.site(), "releases").ringing() == ["staging-gym-app-errors"]
 
 
 def test_a_first_release_that_fails_is_recorded_and_can_be_followed_by_another(
