@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from gymops.errors import SourceError
 from gymops.eventlog.copy_out import copy_out, parse, prefix_of
 from gymops.eventlog.digest import (
-    CHUNK,
     LogDigest,
-    Records,
     Rejected,
     RejectedHasher,
     Stream,
     StreamHasher,
 )
-from gymops.eventlog.event import Event, Row, identify
+from gymops.eventlog.event import Event
+from gymops.eventlog.foreign import ForeignLog, shape
 from gymops.eventlog.log import Progress, silent
 from gymops.eventlog.tables import TABLES
 from gymops.pg.connection import connect, redact, translated
@@ -93,19 +89,6 @@ ORDER BY user_id, source_table, source_rowid
 """
 
 
-_FOREIGN_FIELDS = ("an id", "a timestamp", "a type", "a payload", "a schema version")
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """An events table of another schema than ours, as SQL expressions."""
-
-    user_id: str | None
-    payload: str
-    schema_version: str
-    order: str
-
-
 @dataclass(frozen=True)
 class Between:
     """The users behind one and up to another, in the order of their bytes."""
@@ -157,7 +140,7 @@ class PostgresLog:
         self._user_id = user_id
         self._users = _only(only) if only is not None else between.clause()
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._foreign: Foreign | None = None
+        self._foreign: ForeignLog | None = None
 
     @property
     def name(self) -> str:
@@ -169,7 +152,9 @@ class PostgresLog:
         if self._connection is None:
             self._connection = connect(self._url, autocommit=True)
             with translated():
-                self._foreign = _shape(self._connection, self.name)
+                found = shape(self._connection, self.name)
+            if found is not None:
+                self._foreign = ForeignLog(self._connection, self.name, found, self._user_id)
         return self._connection
 
     def close(self) -> None:
@@ -183,7 +168,7 @@ class PostgresLog:
         connection = self.connection
         with translated(), snapshot(connection):
             if self._foreign is not None:
-                return LogDigest(self._foreign_streams(connection, self._foreign, progress))
+                return LogDigest(self._foreign.streams(progress))
             return LogDigest(dict(self._streams(RECORDS, progress)), self.rejected())
 
     def rejected(self) -> Rejected:
@@ -250,8 +235,7 @@ class PostgresLog:
         connection = self.connection
         with translated(), snapshot(connection):
             if self._foreign is not None:
-                for row, payload in self._foreign_rows(connection, self._foreign, user_id):
-                    yield Event(user_id, uuid.UUID(bytes=row[1]), row[2], row[3], row[5], payload, row[6])
+                yield from self._foreign.events(user_id)
                 return
             for records in copy_out(connection, sql.SQL(RECORDS).format(users=_only([user_id]))):
                 yield from map(parse, records)
@@ -310,54 +294,6 @@ class PostgresLog:
         if prefix is not None:
             yield prefix[6:].decode(), hasher
 
-    def _foreign_streams(
-        self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, progress: Progress
-    ) -> dict[str, Stream]:
-        streams: dict[str, Stream] = {}
-        for user_id in self._foreign_users(connection, shape):
-            hasher = StreamHasher()
-            records = Records(user_id)
-            rows = self._foreign_rows(connection, shape, user_id)
-            while batch := list(islice(rows, CHUNK)):
-                hasher.add(records.build([row for row, _ in batch], [payload for _, payload in batch]))
-                progress(len(batch))
-            if hasher.events:
-                streams[user_id] = hasher.stream()
-        return streams
-
-    def _foreign_users(self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign) -> list[str]:
-        if shape.user_id is None:
-            return [self._user_id]
-        query = f"SELECT DISTINCT {shape.user_id}::text FROM events"
-        users = [row[0] for row in connection.execute(query.encode())]
-        if None in users:
-            raise self._no_event("an event without a user")
-        return sorted(users, key=str.encode)
-
-    def _no_event(self, what: str) -> SourceError:
-        return SourceError(f"{self.name}: {what}", hint="look for NULL in the table events, and mend it")
-
-    def _foreign_rows(
-        self, connection: psycopg.Connection[tuple[Any, ...]], shape: Foreign, user_id: str
-    ) -> Iterator[tuple[Row, str]]:
-        if shape.user_id is None and user_id != self._user_id:
-            return
-        where = f"WHERE {shape.user_id} = %s" if shape.user_id else ""
-        query = (
-            "SELECT event_id::text,"
-            " (extract(epoch FROM \"timestamp\" - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint,"
-            f" event_type::text, {shape.payload}::text, {shape.schema_version}"
-            f" FROM events {where} ORDER BY {shape.order}"
-        )
-        with connection.cursor() as cursor:
-            arguments = (user_id,) if shape.user_id else ()
-            for row in cursor.stream(query.encode(), arguments, size=CHUNK):
-                event_id, timestamp, event_type, payload, version = row
-                if None in row:
-                    raise self._no_event("an event without " + _FOREIGN_FIELDS[row.index(None)])
-                raw, source = identify(user_id, event_id)
-                yield (0, raw, timestamp, event_type, payload, version, source, None), payload
-
 
 @contextmanager
 def snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
@@ -376,30 +312,3 @@ def _only(users: Sequence[str] | None) -> sql.Composable:
     if users is None:
         return sql.SQL("true")
     return sql.SQL("user_id = ANY({}::text[])").format(sql.Literal(list(users)))
-
-
-def _shape(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> Foreign | None:
-    """None for our own schema, the shape of one of the app's otherwise."""
-    columns = {
-        row[0]
-        for row in connection.execute(
-            "SELECT attname FROM pg_attribute"
-            " WHERE attrelid = to_regclass('events') AND attnum > 0 AND NOT attisdropped"
-        )
-    }
-    if {"user_id", "position", "event_id", "payload", "source_event_id"} <= columns:
-        return None
-    payload = "payload" if "payload" in columns else "data"
-    if not {"event_id", "event_type", "timestamp", payload} <= columns:
-        raise SourceError(
-            f"{name}: no event log found: "
-            + ("the table events has other columns" if columns else "no table events"),
-            hint="gymops schema upgrade makes one; gymops migrate fills it",
-        )
-    moment = '"timestamp", created_at' if "created_at" in columns else '"timestamp"'
-    return Foreign(
-        user_id="user_id" if "user_id" in columns else None,
-        payload=payload,
-        schema_version="coalesce(schema_version, 1)" if "schema_version" in columns else "1",
-        order="id" if "id" in columns else f'{moment}, event_id::text COLLATE "C"',
-    )
