@@ -34,7 +34,7 @@ from gymops.errors import GymopsError
 from gymops.pg.programs import ProgramError
 from gymops.store.below import Below
 from tests.integration.backup.conftest import Backed
-from tests.integration.backup.restoring.test_faults import small_disk
+from tests.integration.backup.disks import small_disk
 from tests.local_aws import Aws, unique
 
 CLOCK = SystemClock()
