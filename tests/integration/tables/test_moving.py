@@ -26,7 +26,7 @@ from gymops.errors import (
 from gymops.pg.lock import hold
 from gymops.tables import kinds, run, snapshot
 from gymops.tables.run import Report
-from tests.integration.tables.files import make, move
+from tests.integration.tables.files import columns, make, move
 from tests.sources import App, Quiet, change, hashes, query, tables
 
 CHINOOK = Path("/work/shared/data/chinook.sqlite")
@@ -269,6 +269,25 @@ def test_two_files_that_reject_rows_of_the_same_name(tmp_path: Path, database: s
         assert move(path, database, quarantine=True, **section).plan.there
     kept = query(database, "SELECT target_table, source_table, cells[2] FROM gymops_records.rejected_rows")
     assert sorted(kept) == [("t", "t", b"a"), ("u", "t", b"b")]
+
+
+def test_a_rejected_row_that_was_changed_is_noticed(tmp_path: Path, database: str) -> None:
+    rows = [("INSERT INTO t (x) VALUES (?)", (value,)) for value in [*range(11), "many"]]
+    path = make(tmp_path / "any.db", "CREATE TABLE t (n INTEGER PRIMARY KEY, x INTEGER)", *rows)
+    move(path, database, quarantine=True)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE gymops_records.rejected_rows SET cells[2] = 'few'::bytea")
+    with pytest.raises(GateRefused, match="rejected rows: 1 in the source, 1 in the target, or others"):
+        move(path, database, quarantine=True)
+
+
+def test_not_null_where_there_are_nulls_is_left_out(tmp_path: Path, database: str) -> None:
+    script = "CREATE TABLE t (n INTEGER PRIMARY KEY, x TEXT, y TEXT); INSERT INTO t (y) VALUES ('a')"
+    said = {"x": {"not_null": True}, "y": {"not_null": True}}
+    report = move(make(tmp_path / "any.db", script), database, tables=columns(said))
+    _, x, y = report.plan.tables[0].columns
+    assert (x.not_null, y.not_null) == (False, True)
+    assert x.notes == ("NOT NULL is left out: 1 values are NULL",)
 
 
 def test_gymops_toml_decides_otherwise(file: Path, database: str) -> None:
