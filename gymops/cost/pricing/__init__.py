@@ -38,6 +38,7 @@ PRICERS: Mapping[Pricer, tuple[str, ...]] = {
     operations.dashboards: ("AWS::CloudWatch::Dashboard",),
     operations.logs: ("AWS::Logs::LogGroup",),
     operations.topics: ("AWS::SNS::Topic",),
+    operations.queues: ("AWS::SQS::Queue",),
     operations.schedules: ("AWS::Scheduler::Schedule",),
     operations.traces: ("AWS::XRay::SamplingRule", "AWS::XRay::Group"),
     operations.pipelines: ("AWS::CodePipeline::Pipeline", "AWS::CodeBuild::Project"),

@@ -16,6 +16,10 @@ def functions(book: Book, there: Inventory) -> None:
     items = there.of("AWS::Lambda::Function")
     if not items:
         return
+    for item in there.of("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+        if item.get("ProvisionedConcurrencyConfig"):
+            reason = "instances kept warm are billed by the second, and the table has no price for them"
+            book.unknown("Lambda", f"{item.name}: provisioned concurrency", reason, [item])
     largest = max(_serving(items, there), key=_memory)
     memory = _memory(largest)
     processor = largest.text("Architectures", 0, default="x86_64")

@@ -8,6 +8,7 @@ from typing import Any
 from gymops.cost.book import HOURS, Book, count
 from gymops.cost.inventory import Inventory, Item
 
+_FREE_RUNS = 2_000_000
 _BOTS = "AWSManagedRulesBotControlRuleSet"
 
 
@@ -18,6 +19,10 @@ def distributions(book: Book, there: Inventory) -> None:
         out, requests = book.used("transfer_gb"), book.used("requests")
         book.charge("CloudFront", f"{out} GB out", "cloudfront/transfer", out, items)
         book.charge("CloudFront", f"{requests:,.0f} requests", "cloudfront/requests", requests, items)
+    for function in there.of("AWS::CloudFront::Function"):
+        if book.used("requests") > _FREE_RUNS:
+            reason = "two million runs are free, and nobody was found for the price beyond"
+            book.unknown("CloudFront", function.name, reason, [function])
     measured = there.of("AWS::CloudFront::MonitoringSubscription")
     if measured:
         book.charge(

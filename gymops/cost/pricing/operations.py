@@ -75,6 +75,14 @@ def topics(book: Book, there: Inventory) -> None:
     book.charge("SNS", f"{emails:,.0f} e-mails", "sns/email", emails, items)
 
 
+def queues(book: Book, there: Inventory) -> None:
+    """SQS; usage is that of all queues together, those for dead letters too."""
+    items = there.of("AWS::SQS::Queue")
+    if items:
+        requests = book.used("queue_requests")
+        book.charge("SQS", f"{requests:,.0f} requests", "sqs/requests", requests, items)
+
+
 def schedules(book: Book, there: Inventory) -> None:
     """EventBridge Scheduler, by the run: each at most once an hour."""
     items = there.of("AWS::Scheduler::Schedule")

@@ -45,4 +45,4 @@ def test_a_bill_is_the_sum_of_its_lines_and_more_usage_never_costs_less(
     assert Decimal(document["total"]) == sum(Decimal(line["usd"]) for line in document["lines"])
     greater = bill(name, {**numbers, more: less.profile.usage[more] + by})
     assert greater.total >= less.total
-    assert greater.unpriced == less.unpriced
+    assert set(greater.unpriced) >= set(less.unpriced)

@@ -173,6 +173,11 @@ def test_messages_cost_by_kind(tmp_path: Path) -> None:
     assert amounts(found) == {"SNS": Decimal("6.45") + Decimal("0.50") + Decimal("2.00")}
 
 
+def test_queues_cost_beyond_a_million_requests(tmp_path: Path) -> None:
+    found = bill(tmp_path, "Dead: {Type: AWS::SQS::Queue}", queue_requests=3_000_000)
+    assert amounts(found) == {"SQS": Decimal("0.80")}
+
+
 DATABASE = """
 Database:
   Type: AWS::RDS::DBInstance
@@ -267,6 +272,20 @@ Live: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref App}}
     # 10 million beyond the free one; 550,000 GB seconds, of which 400,000 are free
     assert [line.usd for line in found.lines] == [Decimal("2.00"), Decimal("2.00")]
     assert found.lines[1].resources == ("App",)
+
+
+def test_what_of_functions_has_no_price_is_listed(tmp_path: Path) -> None:
+    resources = """
+App: {Type: AWS::Lambda::Function}
+Warm:
+  Type: AWS::Lambda::Alias
+  Properties: {FunctionName: !Ref App, ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}}
+Edge: {Type: AWS::CloudFront::Function}
+Cdn: {Type: AWS::CloudFront::Distribution}
+"""
+    assert [one.resources for one in bill(tmp_path, resources).unpriced] == [("Warm",)]
+    busy = bill(tmp_path, resources, requests=3_000_000)
+    assert {one.resources for one in busy.unpriced} == {("Warm",), ("Edge",)}
 
 
 def test_alarms_dashboards_logs_and_metrics_have_their_free_part(tmp_path: Path) -> None:
