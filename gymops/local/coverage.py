@@ -102,8 +102,8 @@ PARTS = (
     ),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM", Kind.EMULATED, "names and settings"),
     Part(
-        "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
-        "recorded; nothing is routed, scaled, counted or posted",
+        "NAT gateways, Application Auto Scaling, budgets, Slack channels, CodeDeploy", Kind.EMULATED,
+        "recorded; nothing is routed, scaled, counted, posted or deployed",
     ),
     Part(
         "EventBridge Scheduler", Kind.EMULATED,
@@ -117,7 +117,7 @@ PARTS = (
     Part("Permissions", Kind.ABSENT, "policies are kept and shown, no call is refused by them"),
     Part("Quotas, timings, prices", Kind.ABSENT, "an operation takes as long as it was set to"),
     Part("RDS read replicas, clusters, other engines", Kind.ABSENT, "refused"),
-    Part("Cost Explorer, Pricing, metric math beyond + - * /, CodeDeploy", Kind.ABSENT, "refused or empty"),
+    Part("Cost Explorer, Pricing, metric math beyond + - * /", Kind.ABSENT, "refused or empty"),
 )  # fmt: skip
 
 

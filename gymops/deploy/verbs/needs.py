@@ -7,6 +7,9 @@ from gymops.deploy.template import Template, compose
 from gymops.deploy.verbs.wanted import LIVE_VERSION
 from gymops.errors import ConfigError
 
+BLUE_GREEN = "BlueGreen"
+"""The parameter by which CodeDeploy, and nobody else, replaces a service's tasks."""
+
 SERVICE = {
     "ClusterName": "the cluster",
     "ServiceName": "the service; its target group's health check decides",
@@ -56,6 +59,11 @@ def check(deployment: Deployment, app: Template, kind: str, *, static: bool = Fa
     Raises:
         ConfigError: naming the output or the parameter that is missing.
     """
+    if service(app) and deployment.parameters.get(BLUE_GREEN) == "true":
+        raise ConfigError(
+            f"{deployment.name}: {BLUE_GREEN}: CodeDeploy replaces this service's tasks, and gymops cannot",
+            hint=f'{BLUE_GREEN} = "false", or release with aws deploy create-deployment',
+        )
     if service(app) and deployment.traffic.steps:
         raise ConfigError(
             f"{deployment.name}: traffic: a service has no shares of its requests to give",

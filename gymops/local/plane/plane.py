@@ -34,6 +34,7 @@ from gymops.local.plane.rds.records import rds
 from gymops.local.plane.rds.schedule import Schedule
 from gymops.local.plane.rds.snapshots import Snapshots
 from gymops.local.plane.registry import Registry
+from gymops.local.plane.releases import Releases
 from gymops.local.plane.saver import App, Saver
 from gymops.local.plane.scaling import Scaling
 from gymops.local.plane.stacks import Stacks
@@ -63,7 +64,7 @@ class Plane:
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
         self._registry = Registry(self._context)
-        self._added = (Scaling(store), Chat(store))
+        self._added = (Scaling(store), Chat(store), Releases(store))
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from gymops.local import emulator
 from tests.integration.local.containers import Shop
 from tests.local_aws import Aws, until
 
@@ -66,7 +68,7 @@ def test_a_bad_deployment_is_rolled_back_and_users_notice_nothing(aws: Aws, how:
     assert any("ECS Deployment Circuit Breaker was triggered" in one for one in reasons)
 
 
-def test_a_task_that_ends_is_replaced_and_all_end_with_the_local_aws(fresh: Aws) -> None:
+def test_a_task_that_ends_is_replaced_and_all_end_with_a_killed_local_aws(fresh: Aws) -> None:
     fresh.up()
     shop = Shop(fresh)
     shop.send("create")
@@ -75,7 +77,9 @@ def test_a_task_that_ends_is_replaced_and_all_end_with_the_local_aws(fresh: Aws)
     os.kill(victim, 9)
     until(lambda: len(shop.processes() - {victim}) == 2)
     last = shop.processes()
-    fresh.local.down()
+    found = emulator.ask(fresh.settings, "status")
+    assert found
+    os.kill(found["pid"], signal.SIGKILL)
     until(lambda: not [pid for pid in last if Path(f"/proc/{pid}").exists()])
     fresh.up()
     until(lambda: shop.get()[0] == 200)

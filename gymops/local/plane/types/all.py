@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gymops.local.plane.types import containers, data, gateways, network, operations, schedules, tables
+from gymops.local.plane.types import (
+    containers,
+    data,
+    gateways,
+    network,
+    operations,
+    releases,
+    schedules,
+    tables,
+)
 from gymops.local.plane.types.kind import Kind
 
 INSTEAD: tuple[type[Kind], ...] = (
@@ -32,5 +41,7 @@ KINDS: tuple[type[Kind], ...] = (
     operations.ScalableTarget,
     operations.ScalingPolicy,
     operations.SlackChannel,
+    releases.Application,
+    releases.DeploymentGroup,
 )
 """Types that the emulator refuses."""

@@ -68,6 +68,21 @@ def _firewall(at: Place, held: Held) -> Any:
     return at.wafv2.get_web_acl(Name=name, Id=identifier, Scope=scope)["WebACL"]
 
 
+def _application(at: Place, held: Held) -> Any:
+    if held.physical not in at.codedeploy.list_applications()["applications"]:
+        return None
+    return at.codedeploy.get_application(applicationName=held.physical)["application"]
+
+
+def _deployment_group(at: Place, held: Held) -> Any:
+    found = at.codedeploy.list_applications()["applications"]
+    if held.physical not in found:
+        return None
+    return at.codedeploy.get_deployment_group(
+        applicationName=held.physical, deploymentGroupName=held.physical
+    )["deploymentGroupInfo"]
+
+
 def _event_rule(at: Place, held: Held) -> Any:
     return at.events.describe_rule(Name=held.physical)
 
@@ -91,6 +106,8 @@ def _rotation(at: Place, held: Held) -> Any:
 LOOK: Looks = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _target,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _policy,
+    "AWS::CodeDeploy::Application": _application,
+    "AWS::CodeDeploy::DeploymentGroup": _deployment_group,
     "AWS::ECS::Cluster": _cluster,
     "AWS::ECS::Service": _service,
     "AWS::ECS::TaskDefinition": _task_definition,

@@ -94,8 +94,14 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::EC2::VPCEndpoint", "SecretsEndpoint", ("SubnetIds",),
             [{"Ref": "AppSubnet2"}], lambda found: len(found["SubnetIds"]), 1,
         ),
-        Update("AWS::ECS::Cluster", "Cluster", ("ClusterSettings", 0, "Value"), "disabled",
-               lambda found: found["settings"][0]["value"]),
+        Update(
+            "AWS::CodeDeploy::DeploymentGroup", "DeploymentGroup", ("DeploymentConfigName",),
+            "CodeDeployDefault.ECSAllAtOnce", lambda found: found["deploymentConfigName"],
+        ),
+        Update(
+            "AWS::ECS::Cluster", "Cluster", ("ClusterSettings", 0, "Value"), "disabled",
+            lambda found: found["settings"][0]["value"],
+        ),
         Update(
             "AWS::ECS::Service", "Service", ("HealthCheckGracePeriodSeconds",), 20,
             lambda found: found["healthCheckGracePeriodSeconds"],
@@ -177,10 +183,11 @@ LIFE = Life(
     UPDATES,
     environments={
         "staging": {"AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "Nat": "true"},
-        "prod": {"AlertEmail": "someone@example.com"},
+        "prod": {"AlertEmail": "someone@example.com", "BlueGreen": "true"},
     },
     replaced=frozenset({("app", "PublicRoute"), ("app", "TaskDefinition")}),  # a revision is never changed
     leaves=frozenset({("app", "TaskDefinition")}),  # a release returns to it
+    single={"AWS::CodeDeploy::Application": "a name and a platform; another is another"},
     zipped=False,
     begins=image,
     ends=refuse_to_go,

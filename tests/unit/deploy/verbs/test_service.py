@@ -110,6 +110,13 @@ def test_the_way_back_is_a_task_definition_of_then(staging: Fargate, tmp_path: P
     assert staging.alias == "1"
 
 
+def test_what_codedeploy_releases_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    world = Fargate("staging", own=Environment(parameters={"BlueGreen": "true"}))
+    with pytest.raises(ConfigError, match="CodeDeploy replaces this service's tasks"):
+        release(world, tmp_path, "one")
+    assert world.effects == []
+
+
 def test_a_share_of_requests_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     world = Fargate("staging", own=Environment(traffic="Canary10Percent5Minutes"))
     with pytest.raises(ConfigError, match="a service has no shares"):
