@@ -146,7 +146,10 @@ class Taker:
             began = source.mark(connection)
             before = self._base(began.system, began.timeline)
             wal.keep(connection, vault.environment)
-            if plan.kind is Kind.BASE:
+            copied = self._damaged(began, seal) if damaged else None
+            if copied:
+                notes.append(f"{copied.id} is a copy of it already, and the WAL since goes on from there")
+            elif plan.kind is Kind.BASE:
                 point = self._take_base(connection, plan, began, seal, damaged, tell)
             first = before or point
             if first is None:
@@ -168,11 +171,11 @@ class Taker:
     def _written_down(
         self, plan: TakePlan, point: RecoveryPoint | None, damaged: LogDamaged, now: datetime
     ) -> LogDamaged:
-        """Leave word of it for the audit, of what only receives WAL once; with the way back."""
+        """Leave word of it for the audit, of what is received all the time once; with the way back."""
         job = Job(
             plan.tier.name, now, State.UNSEALED, now, point.id if point else None, message=damaged.message
         )
-        last = next(reversed(runs.runs(self._vault)), None) if point is None else None
+        last = next(reversed(runs.runs(self._vault)), None) if plan.tier.schedule is None else None
         if last is None or (last.state, last.message) != (job.state, job.message):
             runs.record(self._vault, job)
         return LogDamaged(damaged.message, hint=damage.way_back(self._vault))
@@ -242,6 +245,11 @@ class Taker:
         )  # fmt: skip
         self._vault.catalogue.add(point)
         return point
+
+    def _damaged(self, at: Place, seal: SealedAt | None) -> RecoveryPoint | None:
+        """The copy of the server since its log is damaged: one is enough, nothing is let go of meanwhile."""
+        newest = self._base(at.system, at.timeline)
+        return newest if newest and newest.damaged and newest.seal == seal else None
 
     def _base(self, system: str, timeline: int | None) -> RecoveryPoint | None:
         """The newest base backup of a server."""

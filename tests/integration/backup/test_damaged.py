@@ -116,6 +116,21 @@ def test_what_only_receives_wal_says_so_each_time_and_is_written_down_once(damag
     assert [(one.tier, one.state) for one in runs(damaged.vault)] == [("continuous", State.UNSEALED)]
 
 
+def test_what_is_tried_again_copies_the_server_once(damaged: Backed) -> None:
+    first = take(damaged, "daily")
+    damaged.append("ann", 1)
+    second = take(damaged, "daily")
+    assert (first.point is None, second.point, second.damaged is None) == (False, None, False)
+    assert first.point
+    assert (
+        second.notes[0] == f"{first.point.id} is a copy of it already, and the WAL since goes on from there"
+    )
+    assert second.until
+    (window,) = listing(damaged.vault).windows
+    assert window.latest == second.until
+    assert [(one.tier, one.state) for one in runs(damaged.vault)] == [("daily", State.UNSEALED)] * 2
+
+
 def test_once_it_is_mended_nothing_is_said_any_more(damaged: Backed) -> None:
     take(damaged, "daily")
     assert found(damaged).damaged
