@@ -72,7 +72,8 @@ def command(
     goes on where it stopped; run again when done, there is nothing to do.
 
     A file that is no event log has its tables moved as they are, in one transaction: with keys, indexes,
-    checks and views, types by declaration and values; each decision is in --plan.
+    checks and views, types by declaration and values; each decision is in --plan. So are the CSV files of
+    a directory: types by their values, keys and references where they hold.
     """
     from gymops.migrate import run
 

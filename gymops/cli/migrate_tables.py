@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from gymops.tables.plan import ColumnPlan, Plan
     from gymops.tables.run import Report
 
+_KIND_TABLES = "no event log: its tables are moved as they are ([migrate.events] in gymops.toml names one)"
+_KIND_FILES = "CSV files: a table each, read twice, by two parsers that agree"
+
 
 def move(
     settings: Settings,
@@ -113,7 +116,7 @@ def _show_plan(plan: Plan, out: output.Printer = output.text) -> None:
         f" {len(plan.tables):,} tables, {plan.rows:,} rows)"
     )
     out(f"target   {plan.target}")
-    out("kind     no event log: its tables are moved as they are ([migrate.events] in gymops.toml names one)")
+    out(f"kind     {_KIND_FILES if Path(plan.source).is_dir() else _KIND_TABLES}")
     for table in plan.tables:
         rejected = len(table.scanned.rejected)
         said = f", {rejected:,} rejected" if rejected else ""

@@ -43,3 +43,6 @@ def keep_rejected(
         why = reading.reason(table.columns, row) or "its key is an earlier row's, once converted"
         kept = reading.verbatim(source, table.columns, row)
         connection.execute(_REJECT, (table.name, table.source.name, row[0], why, *kept, now()))
+    for one in source.staged.ragged.get(table.source.name, ()):
+        place = (table.name, table.source.name, one.line)
+        connection.execute(_REJECT, (*place, one.reason, *one.verbatim, now()))

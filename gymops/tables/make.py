@@ -55,6 +55,7 @@ def make(
     """
     names = Names(keep=choices.keep_names)
     left = [LeftOut(what, "it has no counterpart") for what in snapshot.schema.left_out]
+    left += [LeftOut(what, "it is no CSV file") for what in snapshot.staged.left_out]
     kept = [table for table in snapshot.schema.tables if not choices.table(table.name).skip]
     left += [
         LeftOut(f"table {table.name}", "gymops.toml says so")
@@ -77,7 +78,8 @@ def make(
         chosen = choices.table(draft.source.name).sql
         made, dropped = _chosen([one for one in there if isinstance(one, Rule)], chosen, draft)
         left += [one for one in there if isinstance(one, LeftOut)] + dropped
-        columns, notes = tuple(draft.columns), tuple(_notes(draft, made))
+        columns = tuple(draft.columns)
+        notes = snapshot.staged.notes.get(draft.source.name) or tuple(_notes(draft, made))
         tables.append(TablePlan(draft.source, draft.name, columns, made, found, notes))
     planned, missing = views.planned(snapshot, choices, relations, names)
 
@@ -172,7 +174,7 @@ def _column(
     else:
         found = decide.decide(column, classes, values, strict=table.strict, doubted=doubted)
         kind, why = found.kind, found.why
-        hint = decide.suggestion(column, kind, list(islice(values(), _SAMPLE)))
+        hint = decide.suggestion(column, kind, islice(values(), _SAMPLE))
         notes += [hint] if hint else []
     default, said = (
         (choice.default or None, None) if choice.default is not None else rules.default(column, kind)

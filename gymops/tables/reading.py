@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from gymops.eventlog.digest import RejectedHasher
 from gymops.eventlog.spool import Unique
@@ -13,6 +15,7 @@ from gymops.tables.kinds import BIGINT, BYTEA, DOUBLE, NULL, NUMERIC, TEXT, UUID
 from gymops.tables.plan import PROBLEMS_SHOWN, ColumnPlan, Problem, Scanned, TablePlan
 from gymops.tables.schema import Table
 from gymops.tables.snapshot import Row, Snapshot
+from gymops.tables.staging import Verbatim
 
 _NUMBERS = {"integer", "real"}
 _INJECTIVE = [(BIGINT, _NUMBERS), (DOUBLE, _NUMBERS), (NUMERIC, _NUMBERS), (UUID, {"text"})]
@@ -38,6 +41,19 @@ def scan(
         if not all(_injective(columns[names.index(part)]) for part in parts)
     ]
     ordinal = 0
+    ragged = deque(snapshot.staged.ragged.get(table.name, ()))
+
+    def refuse(number: int, reason: str, row: Verbatim) -> None:
+        if len(result.problems) < PROBLEMS_SHOWN:
+            result.problems.append(Problem(table.name, number, reason))
+        rejected.add("", table.name, *row)
+
+    def refuse_ragged(before: float) -> None:
+        """Those that stand before a line: rejected rows are in the order of their numbers."""
+        while ragged and ragged[0].line < before:
+            one = ragged.popleft()
+            refuse(one.line, one.reason, one.verbatim)
+
     for batch in snapshot.rows(table, names):
         records = []
         for row in batch:
@@ -50,14 +66,16 @@ def scan(
             except MisfitError as error:
                 reason = _blame(columns, row, result) or str(error)
                 result.rejected.append(ordinal)
-                if len(result.problems) < PROBLEMS_SHOWN:
-                    result.problems.append(Problem(table.name, row[0], reason))
-                rejected.add("", table.name, *verbatim(snapshot, columns, row))
+                refuse_ragged(row[0])
+                refuse(row[0], reason, verbatim(snapshot, columns, row))
             else:
                 records.append(head + b"".join(parts))
             ordinal += 1
         hasher.add(records)
         progress(len(batch))
+    # No row that is read has their numbers: they count, and are kept, beside them.
+    result.rejected.extend(range(ordinal, ordinal + len(snapshot.staged.ragged.get(table.name, ()))))
+    refuse_ragged(inf)
     for _, _, unique in seen:
         unique.close()
     result.content = hasher.content()

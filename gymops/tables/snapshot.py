@@ -15,9 +15,10 @@ from typing import Any
 from gymops.eventlog import opening
 from gymops.eventlog.shapes import quote, table_names
 from gymops.eventlog.sqlite import SqliteFile, encoding
-from gymops.tables import schema
+from gymops.tables import schema, staging
 from gymops.tables.kinds import BadText
 from gymops.tables.schema import Table
+from gymops.tables.staging import Staged
 
 ROWS = 128
 """Rows read at a time: few, for each may be large."""
@@ -25,11 +26,13 @@ Row = tuple[Any, ...]
 
 
 def holds_tables(path: Path) -> bool:
-    """Whether a place is a SQLite file that is no event log but has tables, to be moved as they are.
+    """Whether a place is a SQLite file that is no event log but has tables, or has CSV files.
 
     Raises:
         SourceError: it is a SQLite file that cannot be read.
     """
+    if staging.is_directory(path):
+        return True
     if not opening.is_database(path) or SqliteFile(path, "").is_event_log():
         return False
     with opening.opened(path) as connection:
@@ -44,18 +47,24 @@ def taken(path: Path) -> Iterator[Snapshot]:
         SourceError: it cannot be read.
     """
     with opening.translated(path), closing(sqlite3.connect("", isolation_level=None)) as copy:
-        with opening.opened(path) as live:
-            live.backup(copy)
+        staged = staging.stage(path, copy) if path.is_dir() else _copied(path, copy)
         for setting in ("query_only = 1", "cell_size_check = 1"):
             copy.execute(f"PRAGMA {setting}")
-        yield Snapshot(path, copy)
+        yield Snapshot(path, copy, staged)
+
+
+def _copied(path: Path, copy: sqlite3.Connection) -> Staged:
+    with opening.opened(path) as live:
+        live.backup(copy)
+    return Staged()
 
 
 class Snapshot:
-    """A file at one moment: its schema and its rows."""
+    """A file, or a directory of CSV files, at one moment: its schema and its rows."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, staged: Staged) -> None:
         self.path = path
+        self.staged = staged
         self.connection = connection
         self.encoding = encoding(connection)
         self.schema = schema.read(connection)  # a name that is no text is an error

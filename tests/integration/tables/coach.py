@@ -13,8 +13,12 @@ def write(folder: Path) -> Path:
     folder.mkdir()
     users = range(1, USERS + 1)
 
-    def file(name: str, header: str, rows: Sequence[str], *, encoding: str = "utf-8", end: str = "\n") -> None:
-        (folder / f"{name}.csv").write_bytes("".join(f"{row}{end}" for row in [header, *rows]).encode(encoding))
+    def file(
+        name: str, header: str, rows: Sequence[str], *, encoding: str = "utf-8", end: str = "\n"
+    ) -> None:
+        (folder / f"{name}.csv").write_bytes(
+            "".join(f"{row}{end}" for row in [header, *rows]).encode(encoding)
+        )
 
     people = [f"{at},Ada {at},0049170{at},{at % 2 == 0},2024-02-{at:02}" for at in users]
     file("users", "user_id,name,phone,subscribed,joined", people, encoding="utf-8-sig", end="\r\n")
