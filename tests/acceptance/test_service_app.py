@@ -32,6 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if SAYS["says"] == "nothing":
     raise SystemExit("the disk is full")
+print(json.dumps({"message": "listening"}), flush=True)
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
@@ -147,3 +148,5 @@ def story(shop: ServiceShop) -> None:
     status = json.loads(shop.run("status staging --json")[0])
     assert status["serving"]["version"] == first["version"]
     assert not status["serving"]["differs"]
+    assert "listening" in shop.run("logs staging")[0]
+    shop.run("drift staging")
