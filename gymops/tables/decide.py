@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from gymops.tables import instants, kinds
 from gymops.tables.kinds import (
@@ -188,25 +189,34 @@ def _told(classes: dict[str, int]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+_SECONDS, _MILLIS = range(10**9, 5 * 10**9), range(10**12, 5 * 10**12)
 _DATED = re.compile(r"(^|_)(at|on|date|time|timestamp|created|updated)$", re.IGNORECASE)
 
 
-def suggestion(column: Column, kind: Kind, sample: list[object]) -> str | None:
+def suggestion(column: Column, kind: Kind, sample: Iterable[object]) -> str | None:
     """What a column that was not declared as dates could be, too; ``sample`` is some of its values."""
-    values = [value for value in sample if value is not None]
-    if not values:
+    looks: list[tuple[Callable[[Any], bool], str]] = []
+    if kind is TEXT:
+        looks = [(_is_date, 'ISO dates: type = "timestamptz" makes them that')]
+    elif kind is BIGINT and _DATED.search(column.name):
+        looks = [
+            (_SECONDS.__contains__, 'unix seconds: type = "timestamptz" makes them dates'),
+            (_MILLIS.__contains__, 'milliseconds since 1970: reads = "unix_ms" makes them dates'),
+        ]
+    else:
         return None
-    if kind is TEXT and all(isinstance(value, str) and _is_date(value) for value in values):
-        return 'its values look like ISO dates: type = "timestamptz" makes them that'
-    if kind is BIGINT and _DATED.search(column.name):
-        if all(isinstance(value, int) and 10**9 <= value < 5 * 10**9 for value in values):
-            return 'its values look like unix seconds: type = "timestamptz" makes them dates'
-        if all(isinstance(value, int) and 10**12 <= value < 5 * 10**12 for value in values):
-            return 'its values look like milliseconds since 1970: reads = "unix_ms" makes them dates'
-    return None
+    seen = False
+    for value in sample:  # one by one: they may be large
+        looks = [look for look in looks if value is None or look[0](value)]
+        seen = seen or value is not None
+        if not looks:
+            return None
+    return f"its values look like {looks[0][1]}" if seen else None
 
 
-def _is_date(text: str) -> bool:
+def _is_date(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
     try:
         instants.read(text)
     except ValueError:

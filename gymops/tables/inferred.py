@@ -35,14 +35,14 @@ class Inferred:
 def infer(name: str, texts: Iterable[str]) -> Inferred:
     """The type of a column with these values; empty ones are none."""
     present = whole = decimals = truth = days = moments = 0
-    odd: str | None = None
+    odd, odds = "", 0
     for text in texts:
         present += 1
         if (number := read(text)) is not None:
             whole += isinstance(number, int)
             decimals += isinstance(number, float)
         elif _ALMOST.fullmatch(text):
-            odd = text if odd is None else odd
+            odd, odds = odd or text, odds + 1
         elif text.lower() in ("true", "false"):
             truth += 1
         elif (dated := _dated(text)) is not None:
@@ -51,15 +51,14 @@ def infer(name: str, texts: Iterable[str]) -> Inferred:
     most, numbers = present * (1 - FEW), whole + decimals
     if not present:
         return Inferred("TEXT", f"{name} is empty throughout: text")
-    if odd is not None and numbers + truth + days + moments:
+    if odd and numbers + odds >= most:
         return Inferred("TEXT", f"{name} is text, for {odd!r} would come back as another number")
-    if numbers >= most and odd is None:
+    if numbers >= most:
         if _CODES.search(name):
             return Inferred("TEXT", f"{name} is text: such numbers are names")
         return Inferred("DECIMAL" if decimals else "BIGINT")
-    if numbers or odd is not None:
-        mixed = truth + days + moments or numbers >= present * FEW
-        return Inferred("TEXT", f"{name} is text: it holds numbers and others" if mixed else None)
+    if numbers or odd:
+        return Inferred("TEXT", f"{name} is text: it holds numbers and others")
     if truth >= most:
         return Inferred("BOOLEAN")
     if days + moments >= most:

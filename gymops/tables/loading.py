@@ -22,16 +22,18 @@ def fill(connection: Connection, source: Snapshot, table: TablePlan, progress: C
     names = [sql.Identifier(column.name) for column in table.columns if not column.generated]
     query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), sql.SQL(", ").join(names))
     written = 0
-    waiting = bytearray()
+    waiting: list[bytes] = []
+    size = 0
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for lines in reading.lines(source, table.source, table.columns, table.scanned.rejected):
-            waiting += b"".join(lines)
+            waiting += lines
+            size += sum(map(len, lines))
             written += len(lines)
-            if len(waiting) >= _WRITE:
-                copy.write(bytes(waiting))
-                waiting.clear()
+            if size >= _WRITE:
+                copy.write(b"".join(waiting))
+                waiting, size = [], 0
             progress(len(lines))
-        copy.write(bytes(waiting))
+        copy.write(b"".join(waiting))
     return written
 
 

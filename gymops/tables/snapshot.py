@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from sys import getsizeof
 from typing import Any
 
 from gymops.eventlog import opening
@@ -20,8 +21,9 @@ from gymops.tables.kinds import BadText
 from gymops.tables.schema import Table
 from gymops.tables.staging import Staged
 
-ROWS = 128
-"""Rows read at a time: few, for each may be large."""
+ROWS = 512
+BYTES = 1 << 20
+"""Read at a time: the first of these."""
 Row = tuple[Any, ...]
 
 
@@ -87,7 +89,15 @@ class Snapshot:
         """(number, values ...) of every row, some at a time; a text that is none is a ``BadText``."""
         width = len(columns)
         cursor = self.connection.execute(schema.select(table, list(columns), self.encoding))
-        while batch := cursor.fetchmany(ROWS):
+        batch: list[Row] = []
+        size = 0
+        for row in cursor:
+            batch.append(row)
+            size += sum(map(getsizeof, row))
+            if size >= BYTES or len(batch) >= ROWS:
+                yield batch if self.encoding == "UTF-8" else [self._decoded(row, width) for row in batch]
+                batch, size = [], 0
+        if batch:
             yield batch if self.encoding == "UTF-8" else [self._decoded(row, width) for row in batch]
 
     def count(self, view: str) -> int | None:

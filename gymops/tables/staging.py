@@ -72,7 +72,10 @@ class _File:
 
 def is_directory(path: Path) -> bool:
     """Whether a place holds CSV files, and no SQLite file of an app."""
-    return path.is_dir() and bool(_files(path)) and not any([*path.glob("*.db"), *path.glob("*/*.db")])
+    try:
+        return path.is_dir() and bool(_files(path)) and not any([*path.glob("*.db"), *path.glob("*/*.db")])
+    except OSError:
+        return False
 
 
 def stage(folder: Path, connection: sqlite3.Connection) -> Staged:
@@ -101,7 +104,7 @@ def stage(folder: Path, connection: sqlite3.Connection) -> Staged:
     return Staged(
         {file.name: tuple(file.notes) for file in files},
         {file.name: file.ragged for file in files},
-        tuple(f"file {name}" for name in others),
+        tuple(f"file {show(Path(name))}" for name in others),
     )
 
 
@@ -140,7 +143,7 @@ def _read(path: Path, raw: str, connection: sqlite3.Connection) -> _File:
 
 
 def _refuse_header(path: Path, header: list[str]) -> None:
-    hint = "the first line names every column, each once"
+    hint = "the first line names every column, each once, and with a word"
     seen: set[str] = set()
     for at, name in enumerate(header, 1):
         if not name:
@@ -160,7 +163,7 @@ def _refuse_twins(files: list[_File]) -> None:
     names: dict[str, _File] = {}
     for file in files:
         other = names.setdefault(file.name.lower(), file)
-        if other is not file or file.name.lower().startswith("sqlite_"):
+        if other is not file or file.name.lower().startswith("sqlite_") or show(Path(file.name)) != file.name:
             raise SourceError(f"{show(file.path)}: no table can have its name", hint="rename the file")
 
 

@@ -37,6 +37,7 @@ def test_a_column_is_what_all_its_values_are(what: str) -> None:
 
 def test_what_looks_like_a_number_and_stays_text_is_told() -> None:
     assert infer("x", ["007", "8"]).note == "x is text, for '007' would come back as another number"
+    assert infer("x", ["+491701"]).note == "x is text, for '+491701' would come back as another number"
     assert infer("phone", ["5551234", "5551235"]) == Inferred("TEXT", "phone is text: such numbers are names")
     assert infer("x", ["1", "two"]).note == "x is text: it holds numbers and others"
     assert infer("x", []).note == "x is empty throughout: text"
