@@ -90,6 +90,14 @@ def test_a_backup_that_failed_is_listed_and_found_once(tmp_path: Path) -> None:
     assert not (tmp_path / ".gymops/backups/data").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--drill"], ["--all"]])
+def test_what_aws_backup_does_not_take_is_not_judged_for_it(tmp_path: Path, more: list[str]) -> None:
+    done = gymops(tmp_path, "restore-test", "local", "--pending", *more)
+    assert done.returncode == 2
+    assert ("exclude each other" if more else "AWS Backup takes no backups of it") in done.stderr
+    assert not (tmp_path / ".gymops").exists()
+
+
 def test_two_workers_are_not_at_one_environment(tmp_path: Path) -> None:
     folder = tmp_path / ".gymops" / "locks"
     folder.mkdir(parents=True)

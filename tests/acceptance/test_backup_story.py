@@ -66,6 +66,8 @@ def tiers_are_taken(story: Story) -> dict[str, str]:
         assert taken["seal"]["events"] >= SETS * 4
         if tier != "continuous":
             points[tier] = taken["recovery_point"]["id"]
+    assert not (story.folder / ".gymops" / "keys").exists()  # the key of the vault wraps them
+    assert story.run("restore-test prod --pending --json").document == {"judged": []}
     story.steps.done("tiers")
     return points
 
