@@ -22,6 +22,7 @@ import pytest
 
 from gymops.clock import SystemClock, ticks
 from gymops.eventlog.sample import write_log, write_workspace
+from tests.integration.tables import coach
 from tests.sources import change
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
         folder.rename(folder.with_name(folder.name.replace("sample|", "auth0|")))
     write_log(tmp_path / "gym.db", events=300, seed=2)
     write_shop(tmp_path / "shop.db")
+    coach.write(tmp_path / "csv")
     yield tmp_path
     for end in ("db", "stop"), ("local", "down"):
         gymops = [sys.executable, "-m", "gymops", *end]

@@ -25,6 +25,7 @@ def write(folder: Path) -> Path:
 
     sets = [f'w{at},{at},2024-03-01T06:30:00.5,"squat, ""deep""\nthen rest"' for at in users]
     sets[4] += ",and one cell more"
+    sets[10] = sets[10].replace("2024-03-01T06:30:00.5", "soon")
     file("workouts", "workout_id,user_id,started_at,exercises", sets)
 
     meals = [f"{at};{at};{at * 100};1.{at}" for at in users]

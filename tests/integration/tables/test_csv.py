@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -26,7 +27,7 @@ from tests.sources import Quiet, query
 
 REJECTED = """
 SELECT source_table, source_rowid, reason, cells[cardinality(cells)] FROM gymops_records.rejected_rows
-ORDER BY source_table
+ORDER BY source_table, source_rowid
 """
 KEYS = """
 SELECT conrelid::regclass::text FROM pg_constraint
@@ -36,15 +37,15 @@ WHERE contype = '{}' AND convalidated AND connamespace = 'public'::regnamespace 
 
 def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
     folder = coach.write(tmp_path / "csv")
-    (folder / "avatar.jpg").write_bytes(b"\xff")
+    (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"\xff")
     assert snapshot.holds_tables(folder)
     ragged = "workouts row 10: line 10 of workouts.csv has 5 cells, its header 4"
     with pytest.raises(BadEvents, match=ragged):
         move(folder, database)
     report = move(folder, database, quarantine=True)
     assert report.as_dict()["verified"]
-    assert report.as_dict()["rows"] == {"source": 164, "written": 159, "already_there": 0, "rejected": 5}
-    assert {one.what for one in report.plan.left_out} == {"file avatar.jpg"}
+    assert report.as_dict()["rows"] == {"source": 164, "written": 158, "already_there": 0, "rejected": 6}
+    assert {one.what for one in report.plan.left_out} == {r"file \xff.jpg"}
 
     assert types(report, "users") == {
         "user_id": "bigint", "name": "text", "phone": "text", "subscribed": "boolean", "joined": "date",
@@ -64,6 +65,7 @@ def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
         ("nutrition", 8, "calories: a text where bigint belongs", b"1.7"),
         ("reminders", 4, "line 4 of reminders.csv has 2 cells, its header 3", b"3"),
         ("workouts", 10, "line 10 of workouts.csv has 5 cells, its header 4", b"and one cell more"),
+        ("workouts", 22, "started_at: 'soon': no ISO date", b'squat, "deep"\nthen rest'),
     ]
     notes = {table.name: table.notes for table in report.plan.tables}
     assert "user_id is no reference: 1 rows point to nothing in users" in notes["goals"]
@@ -81,7 +83,7 @@ def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
 
     again = move(folder, database, quarantine=True)
     assert again.plan.there
-    assert again.as_dict()["rows"] == {"source": 164, "written": 0, "already_there": 159, "rejected": 5}
+    assert again.as_dict()["rows"] == {"source": 164, "written": 0, "already_there": 158, "rejected": 6}
     assert again.proof.digests == report.proof.digests
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE recipes SET title = 'Soup!' WHERE recipe_id = 2")
@@ -100,6 +102,7 @@ REFUSED = {
     "an open quote": ({"a.csv": b'id,name\n1,"Ada\n2,Bob\n'}, "line 2: a quote that is never closed"),
     "UTF-16": ({"a.csv": "id,name\n".encode("utf-16")}, "it is UTF-16"),
     "names that differ in case only": ({"a.csv": b"id\n", "A.CSV": b"id\n"}, "no table can have its name"),
+    "a name that is no UTF-8": ({os.fsdecode(b"\xff.csv"): b"id\n"}, "no table can have its name"),
     "a name of SQLite's": ({"sqlite_a.csv": b"id\n"}, "no table can have its name"),
     "no names left for lines": ({"a.csv": b"rowid,oid,_rowid_\n"}, "columns rowid, _rowid_ and oid"),
 }
@@ -120,12 +123,13 @@ def test_files_that_are_none_are_refused(what: str, tmp_path: Path) -> None:
     assert error.value.hint
 
 
+@pytest.mark.parametrize(("text", "other"), [("71.5", 71), ("Bob", "Bob "), ("", "-")])
 def test_a_value_that_became_another_is_found_in_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, other: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.csv").write_text("id,weight\n1,70.5\n2,71.5\n")
+    (tmp_path / "a.csv").write_text('id,weight,name,note\n1,70.5,Ada,x\n2,71.5,Bob,""\n')
     stage(tmp_path)
-    monkeypatch.setattr(inferred, "value", lambda _, text: 71 if text == "71.5" else text)
+    monkeypatch.setattr(inferred, "value", lambda _, found: other if found == text else found)
     with pytest.raises(
         SourceError, match=r"a\.csv: read a second time, it holds something else from line 3 on"
     ):
