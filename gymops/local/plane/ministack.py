@@ -120,6 +120,7 @@ INTERFACES: dict[str, dict[str, str]] = {
     _SERVICES + "eventbridge": {"_put_events": "data, allow_aws_source"},
     _SERVICES + "ecs": {
         "_services": _SCOPED,
+        "_tasks": _SCOPED,
         "_task_defs": _SCOPED,
         "_ImagePullError": _VALUE,
         "_get_docker": "",

@@ -8,6 +8,7 @@ import pytest
 
 from gymops.local.plane.ecs.daemon import started
 from gymops.local.plane.ecs.health import HEALTHY, INITIAL, UNHEALTHY, Target, _matches
+from gymops.local.plane.ecs.services import Restarts
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.types.containers import cased
 
@@ -59,6 +60,14 @@ def test_one_that_failed_has_to_pass_as_often_as_its_group_says() -> None:
     assert target.state == UNHEALTHY
     target.add("", GROUP, 2.0)
     assert target.state == HEALTHY
+
+
+def test_a_task_that_fails_again_and_again_is_started_ever_later() -> None:
+    restarts = Restarts()
+    assert [restarts.wait("shop", float(now)) for now in range(6)] == [0, 0, 0, 2, 4, 8]
+    assert restarts.wait("other", 6.0) == 0
+    assert [restarts.wait("shop", 10.0 + now) for now in range(9)][-1] == 60
+    assert restarts.wait("shop", 200.0) == 0
 
 
 @pytest.mark.parametrize(

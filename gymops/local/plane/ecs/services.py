@@ -17,6 +17,22 @@ from gymops.local.plane.ecs.health import HEALTHY, UNHEALTHY, Health
 from gymops.local.plane.functions.artefact import Artefacts
 
 _LOOK = 0.1
+_AT_ONCE, _RECENT, _LONGEST = 3, 60.0, 60.0
+_KEPT = 100
+"""Stopped tasks of a service that are remembered; AWS forgets them after an hour."""
+
+
+class Restarts:
+    """How long a service waits before another task is started in the place of one that failed."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, list[float]] = {}
+
+    def wait(self, service: str, now: float) -> float:
+        """Seconds: none for the first few failures in a minute, then twice as long each time."""
+        recent = [one for one in self._failed.get(service, ()) if now - one < _RECENT]
+        self._failed[service] = [*recent, now]
+        return 0.0 if len(recent) < _AT_ONCE else min(_LONGEST, 2.0 ** (len(recent) - _AT_ONCE + 1))
 
 
 class Services:
@@ -25,6 +41,7 @@ class Services:
     def __init__(self, context: Context, health: Health) -> None:
         self._daemon = Daemon(context, Artefacts(context))
         self._health = health
+        self._restarts = Restarts()
 
     def install(self) -> None:
         """Put it in."""
@@ -33,6 +50,25 @@ class Services:
         ministack.wrap(ecs, "_build_run_kwargs", _with_entry)
         ministack.wrap(ecs, "_make_deployment", _unproved)
         ministack.wrap(ecs, "_schedule_service_deployment_completion", self._once_healthy)
+        ministack.wrap(ecs, "_record_service_task_failure", self._patiently)
+
+    def _patiently(self, original: Callable[..., None]) -> Callable[..., None]:
+        """A task that fails again and again is not started again and again without a pause."""
+
+        def record(task: dict[str, Any], digest_resolution_failed: bool = False) -> None:
+            _forget(task)
+            seconds = self._restarts.wait(f"{task['clusterArn']}/{task['group']}", time.monotonic())
+            if not seconds:
+                original(task, digest_resolution_failed)
+                return
+
+            def later() -> None:
+                time.sleep(seconds)
+                original(task, digest_resolution_failed)
+
+            ministack.background(later, "restart")
+
+        return record
 
     def _once_healthy(self, original: Callable[..., None]) -> Callable[..., None]:
         def schedule(
@@ -70,6 +106,19 @@ class Services:
                     ecs._record_service_task_failure(task)
                 return
             time.sleep(_LOOK)
+
+
+def _forget(task: dict[str, Any]) -> None:
+    """The service's oldest stopped tasks."""
+    tasks = ministack.service("ecs")._tasks
+    stopped = [
+        one
+        for one in list(tasks.values())
+        if one["lastStatus"] == "STOPPED"
+        and (one.get("group"), one["clusterArn"]) == (task.get("group"), task["clusterArn"])
+    ]
+    for one in sorted(stopped, key=lambda one: str(one.get("stoppedAt")))[:-_KEPT]:
+        tasks.pop(one["taskArn"], None)
 
 
 def _with_entry(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
