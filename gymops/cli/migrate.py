@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gymops.cli import context, output, progress
 from gymops.clock import SystemClock
+from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
     from gymops.migrate.plan import Plan
@@ -52,6 +54,11 @@ source, rejected, columns[], rules[], notes[]}}, views{}, left_out[], rejected, 
     help="Rows the target cannot hold: stop before writing, or keep them verbatim (rejected_events,"
     " gymops_records.rejected_rows).",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="For tables that are no event log: also write their schema as an Alembic revision.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; never asks.")
 @click.pass_context
@@ -62,6 +69,7 @@ def command(
     user: str,
     plan_only: bool,
     on_bad_event: str,
+    baseline: Path | None,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -84,8 +92,20 @@ def command(
         quarantine = on_bad_event == "quarantine"
         ctx.exit(
             migrate_tables.move(
-                settings, source, to, plan_only=plan_only, quarantine=quarantine, yes=yes, as_json=as_json
+                settings,
+                source,
+                to,
+                plan_only=plan_only,
+                quarantine=quarantine,
+                baseline=baseline,
+                yes=yes,
+                as_json=as_json,
             )
+        )
+    if baseline:
+        raise ConfigError(
+            f"{source}: an event log has the schema of gymops itself, and no --baseline",
+            hint="gymops schema history shows its revisions",
         )
     with closing(context.open_source(settings, source, user)) as log:
         url = context.target_url(settings, to)

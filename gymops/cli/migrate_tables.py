@@ -25,6 +25,7 @@ def move(
     *,
     plan_only: bool,
     quarantine: bool,
+    baseline: Path | None,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -45,6 +46,8 @@ def move(
                 clock=SystemClock(),
                 observer=observer,
             )
+    if baseline:
+        _write(baseline, found if plan_only else report.plan)
     if plan_only:
         output.document(found.as_dict()) if as_json else _show_plan(found)
         return 3 if found.work else 0
@@ -96,6 +99,14 @@ def verify(settings: Settings, source: str, place: str, *, as_json: bool) -> int
     equal = "EQUAL: both hold the same rows, with the same keys and rules"
     output.text(equal if proof.equal else f"DIFFERENT: {proof.first_difference}")
     return 0 if proof.equal else 3
+
+
+def _write(file: Path, plan: Plan) -> None:
+    """Write the schema of a plan as an Alembic revision, where there is no such file yet."""
+    from gymops.cli import init
+    from gymops.tables import baseline
+
+    output.note(f"wrote {init.put(file, baseline.revision(plan))}; alembic stamp baseline")
 
 
 def _agree(plan: Plan, observer: progress.Lines | progress.Bars, *, agreed: bool) -> bool:

@@ -44,6 +44,12 @@ def test_it_works_at_once_and_a_second_time(chinook: Path, database: str) -> Non
         "VERIFIED: source and target hold the same 15,607 rows in 11 tables; there was nothing to do\n"
     )
     assert gymops(chinook, database, "--plan")[0] == 0
+    revision = chinook.parent / "versions" / "baseline.py"
+    assert gymops(chinook, database, "--plan", "--baseline", str(revision))[0] == 0
+    assert 'CREATE TABLE "album"' in revision.read_text(encoding="utf-8")
+    code, _, err = gymops(chinook, database, "--plan", "--baseline", str(revision))
+    assert code == 2
+    assert "exists and is not overwritten" in err
     change(chinook, "UPDATE Track SET UnitPrice = 1.0 WHERE TrackId = 7")
     code, _, err = gymops(chinook, database, "--yes")
     assert code == 4
