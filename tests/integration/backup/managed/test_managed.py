@@ -182,7 +182,7 @@ def test_a_log_of_many_users_is_sealed_and_proved_in_parts(
     own: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = parts.split
-    monkeypatch.setattr(parts, "split", lambda users: small(users, most=700))
+    monkeypatch.setattr(parts, "split", lambda users, *_: small(users, most=700))
     for number in range(9):
         own.log(f"user-{number}", 3)
     own.backups.seal()
