@@ -63,6 +63,9 @@ RESTORE: frozenset[str] = frozenset({
 })  # fmt: skip
 """What backing a database up and bringing it back does; no deploy needs it."""
 
+NEON: frozenset[str] = frozenset({"secretsmanager:CreateSecret"})
+"""What keeping a branch's URLs as secrets does; no deploy needs it."""
+
 AUDIT: frozenset[str] = frozenset({
     "backup:ListBackupJobs", "backup:ListCopyJobs", "backup:ListRestoreJobs", "cloudwatch:PutMetricData",
     "sns:Publish",

@@ -28,7 +28,15 @@ ACTIONS = {
 """The calls whose action is called otherwise."""
 PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 LISTED = (
-    own.RELEASE | own.IMAGES | own.TASKS | own.DESTROY | own.RESTORE | own.AUDIT | own.DOCTOR | own.RUNTIME
+    own.RELEASE
+    | own.IMAGES
+    | own.TASKS
+    | own.DESTROY
+    | own.RESTORE
+    | own.NEON
+    | own.AUDIT
+    | own.DOCTOR
+    | own.RUNTIME
 )
 
 
