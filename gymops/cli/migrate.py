@@ -23,6 +23,7 @@ Examples:
   gymops migrate gym.db --user alice --to postgresql://owner@db.example/app --yes
   gymops migrate gym.db --to env:DATABASE_URL --yes --json
   gymops migrate shop.sqlite --plan
+  gymops migrate csv/ --plan
 
 \b
 --json prints one document with the keys source, target, users, events{source, written,

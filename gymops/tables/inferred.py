@@ -30,6 +30,8 @@ class Inferred:
 
     declared: str
     note: str | None = None
+    empty: bool = False
+    """No row has a value."""
 
 
 def infer(name: str, texts: Iterable[str]) -> Inferred:
@@ -50,7 +52,7 @@ def infer(name: str, texts: Iterable[str]) -> Inferred:
             moments += not dated
     most, numbers = present * (1 - FEW), whole + decimals
     if not present:
-        return Inferred("TEXT", f"{name} is empty throughout: text")
+        return Inferred("TEXT", f"{name} is empty throughout: text", empty=True)
     if odd and numbers + odds >= most:
         return Inferred("TEXT", f"{name} is text, for {odd!r} would come back as another number")
     if numbers >= most:

@@ -91,10 +91,10 @@ def stage(folder: Path, connection: sqlite3.Connection) -> Staged:
         _refuse_twins(files)
         for file in files:
             file.columns = [_inferred(file, at, connection) for at in range(len(file.header))]
-            file.notes += [column.note for column in file.columns if column.note]
             _find_key(file, files, connection)
         for file in files:
             _find_references(file, files, connection)
+            file.notes += [column.note for column in file.columns if column.note]
             _fill(file, connection)
         connection.execute("COMMIT")
         for file in files:
@@ -206,10 +206,13 @@ def _find_references(file: _File, files: list[_File], connection: sqlite3.Connec
         if parent.key is None:
             file.notes.append(f"{column} is no reference: {parent.name} has no primary key")
             continue
-        mine, theirs = file.sql(column), parent.sql(parent.key)
-        declared = file.columns[file.header.index(column)].declared
+        at = file.header.index(column)
         wanted = parent.columns[parent.header.index(parent.key)].declared
-        if declared != wanted:
+        if file.columns[at].empty:
+            note = f"{column} is empty throughout: as in {parent.name}"
+            file.columns[at] = Inferred(wanted, note, empty=True)
+        mine, theirs = file.sql(column), parent.sql(parent.key)
+        if (declared := file.columns[at].declared) != wanted:
             file.notes.append(f"{column} is no reference to {parent.name}: {declared} here, {wanted} there")
             continue
         query = f"SELECT count(*) FROM {file.raw} WHERE {mine} NOT IN (SELECT {theirs} FROM {parent.raw})"

@@ -94,6 +94,21 @@ def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
         move(folder, database, quarantine=True)
 
 
+def test_references_are_of_the_type_they_refer_to(tmp_path: Path) -> None:
+    """An empty column takes it; one of another type is none, and that is told."""
+    (tmp_path / "users.csv").write_text("id,name\n1,Ada\n2,Bob\n")
+    (tmp_path / "goals.csv").write_text("id,user_id\n")
+    (tmp_path / "habits.csv").write_text("id,user_id\na,u1\nb,u2\n")
+    with snapshot.taken(tmp_path) as source:
+        tables = {table.name: table for table in source.schema.tables}
+        notes = source.staged.notes
+    assert [column.declared for column in tables["goals"].columns] == ["TEXT", "BIGINT"]
+    assert [key.parent for key in tables["goals"].foreign_keys] == ["users"]
+    assert "user_id is empty throughout: as in users" in notes["goals"]
+    assert not tables["habits"].foreign_keys
+    assert "user_id is no reference to users: TEXT here, BIGINT there" in notes["habits"]
+
+
 REFUSED = {
     "a name twice": ({"a.csv": b"id,Name,name\n"}, "its header names 'name' twice"),
     "a column without a name": ({"a.csv": b"id,,name\n"}, "its header has no name for column 2"),
