@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from gymops.clock import SystemClock
 from gymops.errors import LocalError
-from gymops.local import emulator, environment
+from gymops.local import emulator, environment, ports
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import LocalSettings
 from gymops.pg.binaries import find_binaries
@@ -138,7 +138,7 @@ def aws(emulator_installed: None) -> Iterator[Aws]:
 def _local(home: Path, **given: Any) -> Aws:
     local = LocalAws(home, SystemClock(), os.environ)
     settings = LocalSettings(
-        local.state, emulator.free_port(), find_binaries(), archive_seconds=0, durable=False, **given
+        local.state, ports.free_port(), find_binaries(), archive_seconds=0, durable=False, **given
     )
     return Aws(local, settings)
 

@@ -10,7 +10,7 @@ import click
 from gymops.cli import output
 from gymops.cli.context import settings
 from gymops.clock import SystemClock
-from gymops.local import emulator
+from gymops.local import emulator, ports
 from gymops.local.coverage import PARTS, Kind
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import LocalSettings
@@ -70,7 +70,7 @@ def up(ctx: click.Context, port: int | None, delay: float, archive_every: float,
     postgres = find_binaries(settings(ctx).postgres_bin)
     started = aws.up(
         LocalSettings(
-            aws.state, wanted or emulator.free_port(), postgres, delay=delay, archive_seconds=archive_every
+            aws.state, wanted or ports.free_port(), postgres, delay=delay, archive_seconds=archive_every
         )
     )
     found = _document(aws)

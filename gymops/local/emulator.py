@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ from typing import Any
 
 from gymops.clock import Clock, ticks
 from gymops.errors import LocalError, ServerError
-from gymops.local import environment, processes
+from gymops.local import environment, ports, processes
 from gymops.local.settings import LocalSettings, load
 from gymops.pg import cluster, embedded, process
 
@@ -81,7 +80,7 @@ class LocalAws:
                     return False
                 self._sweep()
                 made, _ = environment.ensure(self._environ, clock=self._clock)
-                if not _free(settings.port):
+                if not ports.is_free(settings.port):
                     raise LocalError(
                         f"port {settings.port} is taken by another program",
                         hint="gymops local up --port 0 takes a free one",
@@ -273,24 +272,6 @@ def _write(file: Path, text: str) -> None:
     except OSError:
         new.unlink(missing_ok=True)
         raise
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _reap() -> None:

@@ -239,11 +239,6 @@ def handlers() -> dict[str, Any]:
     return found
 
 
-def provisioners() -> Any:
-    """What CloudFormation makes its resources with."""
-    return module(_CFN + "provisioners")
-
-
 def drift_readers() -> dict[str, Any]:
     """CloudFormation's look at what is there: type -> (reader, the properties it reads)."""
     found: dict[str, Any] = module(_CFN + "drift")._DRIFT_READERS

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,25 +86,6 @@ class Run:
     durable: bool = True
     parameters: Mapping[str, str] | None = None
     recovery: Mapping[str, str] | None = None
-
-
-def free_port() -> int:
-    """A port that nobody listens on, chosen by the system."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def start(database: Database, run: Run, *, clock: Clock, timeout: float = _START_SECONDS) -> bool:

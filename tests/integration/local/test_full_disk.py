@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from gymops.clock import SystemClock
 from gymops.errors import LocalError
-from gymops.local import emulator
+from gymops.local import ports
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import LocalSettings
 from gymops.pg.binaries import find_binaries
@@ -53,7 +53,7 @@ def disk(emulator_installed: None) -> Iterator[Disk]:
 
 def test_without_room_it_does_not_start_and_with_some_it_does(disk: Disk) -> None:
     local = LocalAws(disk.folder, SystemClock(), os.environ)
-    settings = LocalSettings(local.state, emulator.free_port(), find_binaries(), durable=False)
+    settings = LocalSettings(local.state, ports.free_port(), find_binaries(), durable=False)
     with pytest.raises(LocalError, match="No space left on device") as caught:
         local.up(settings)
     assert caught.value.hint == "make room on the disk"
@@ -64,7 +64,7 @@ def test_without_room_it_does_not_start_and_with_some_it_does(disk: Disk) -> Non
 def test_what_cannot_be_kept_is_not_answered_as_if_it_were(disk: Disk) -> None:
     disk.grow()
     local = LocalAws(disk.folder, SystemClock(), os.environ)
-    aws = Aws(local, LocalSettings(local.state, emulator.free_port(), find_binaries(), durable=False))
+    aws = Aws(local, LocalSettings(local.state, ports.free_port(), find_binaries(), durable=False))
     aws.up()
     with pytest.raises(ClientError, match=r"No space left on device|Check free disk space"):
         aws.create_instance(DBInstanceIdentifier="large")

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gymops.local.plane import ministack, postgres
+from gymops.local import ports
+from gymops.local.plane import ministack
 
 Handlers = dict[str, Any]
 _TYPE = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -38,7 +39,7 @@ def open_ones() -> Iterator[tuple[str, int, Callable[..., Any]]]:
 
 def _address(balancer: dict[str, Any]) -> str:
     if not balancer["DNSName"].startswith("127.0.0.1:"):
-        balancer["DNSName"] = f"127.0.0.1:{postgres.free_port()}"
+        balancer["DNSName"] = f"127.0.0.1:{ports.free_port()}"
     return str(balancer["DNSName"])
 
 

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from gymops.local.plane import ministack, postgres
+from gymops.local import ports
+from gymops.local.plane import ministack
 from gymops.local.plane.ecs import balancers
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions import metrics
@@ -61,7 +62,7 @@ class Addresses:
             functions = ministack.service("lambda_svc")
             config = functions._function_urls[functions._url_config_key(func_name, qualifier)]
             config["_gymops_id"] = config["FunctionUrl"].split("://")[1].partition(".")[0]
-            config["FunctionUrl"] = f"http://127.0.0.1:{postgres.free_port()}/"
+            config["FunctionUrl"] = f"http://127.0.0.1:{ports.free_port()}/"
             self.catch_up()
             return status, headers, json.dumps(_shown(config)).encode()
 
@@ -76,7 +77,7 @@ class Addresses:
             api = ministack.service("apigateway")._apis[made["apiId"]]
             if api["protocolType"] != "HTTP":
                 return status, headers, body
-            api["apiEndpoint"] = made["apiEndpoint"] = f"http://127.0.0.1:{postgres.free_port()}"
+            api["apiEndpoint"] = made["apiEndpoint"] = f"http://127.0.0.1:{ports.free_port()}"
             self.catch_up()
             return status, headers, json.dumps(made).encode()
 

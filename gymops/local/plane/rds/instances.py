@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from gymops.errors import GymopsError
+from gymops.local import ports
 from gymops.local.plane import ministack, postgres
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault, not_found, wrong_state
@@ -234,8 +235,8 @@ class Instances:
     def bring_up(self, record: Record) -> None:
         """Start the server as the record wants it; on another port if its own was taken meanwhile."""
         database = self._database(record)
-        if not postgres.runs(database) and not postgres.is_free(database.port):
-            record["Endpoint"]["Port"] = postgres.free_port()
+        if not postgres.runs(database) and not ports.is_free(database.port):
+            record["Endpoint"]["Port"] = ports.free_port()
             database = self._database(record)
         postgres.start(database, records.run(self._context, record), clock=self._clock)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from gymops.local.plane import postgres
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.rds import records
 from gymops.local.plane.rds.records import OURS, Record, instances
@@ -45,6 +44,6 @@ def rename(record: Record, name: str) -> int:
     if found := tags.pop(arn, None):
         tags[record["DBInstanceArn"]] = found
     instances()[name] = record
-    ports = [one[OURS].setdefault(_PORTS, {}).pop(name, None) for one in instances().values()]
+    kept = [one[OURS].setdefault(_PORTS, {}).pop(name, None) for one in instances().values()]
     record[OURS][_PORTS][old] = record["Endpoint"]["Port"]
-    return next((int(port) for port in ports if port), None) or postgres.free_port()
+    return next((int(port) for port in kept if port), None) or ports.free_port()

@@ -6,7 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from gymops.local.plane import ministack, postgres
+from gymops.local import ports
+from gymops.local.plane import ministack
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault, not_found
 from gymops.local.plane.postgres import Database, Run
@@ -107,7 +108,7 @@ def adopt(record: Record, **ours: Any) -> None:
     record[OURS] = ours
     record["Endpoint"] = {
         "Address": "127.0.0.1",
-        "Port": postgres.free_port(),
+        "Port": ports.free_port(),
         "HostedZoneId": "Z2R2ITUGPM61AM",
     }
 
