@@ -15,7 +15,7 @@ from gymops.errors import ConfigError
 FILE = "gymops.toml"
 _PAYLOADS = frozenset({"kind", "base", "python"})
 """What [app] says of the payload, where it names no other app."""
-_TABLES = frozenset({"names", "tables", "views"})
+_TABLES = frozenset({"like", "names", "tables", "views"})
 _EVENT_FIELDS = frozenset({"table", "event_id", "timestamp", "event_type", "payload", "schema_version"})
 
 

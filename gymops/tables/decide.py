@@ -62,7 +62,7 @@ def decide(
     if meant[-1] is TIMESTAMPTZ and classes.get("integer") and _no_seconds(values()):
         meant, why = [BIGINT], f"{why}; its numbers are too small for seconds since 1970"
     candidates = [*meant, *(kind for kind in (TEXT, BYTEA) if kind not in meant)]
-    if meant[-1] is TIMESTAMPTZ and classes.get("integer") and _all_milliseconds(values()):
+    if meant[-1] is TIMESTAMPTZ and classes.get("integer") and all_milliseconds(values()):
         candidates = [kinds.timestamptz("unix_ms") if kind is TIMESTAMPTZ else kind for kind in candidates]
     misfits = _misfits(candidates[:1], values())
     if misfits[0]:
@@ -170,7 +170,8 @@ def _misfits(candidates: list[Kind], values: Iterable[object]) -> list[int]:
     return counts
 
 
-def _all_milliseconds(values: Iterable[object]) -> bool:
+def all_milliseconds(values: Iterable[object]) -> bool:
+    """Whether all whole numbers are too large to be seconds."""
     return all(abs(value) >= _MILLISECONDS for value in values if isinstance(value, int))
 
 

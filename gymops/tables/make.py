@@ -12,7 +12,7 @@ from gymops.eventlog.digest import RejectedHasher
 from gymops.pg.connection import Connection
 from gymops.tables import decide, loading, proof, reading, rules, target, views
 from gymops.tables.digest import Content
-from gymops.tables.kinds import BIGINT, TEXT
+from gymops.tables.kinds import BIGINT, TEXT, TIMESTAMPTZ, timestamptz
 from gymops.tables.names import Names
 from gymops.tables.overrides import Choices, ColumnChoice, TableChoice
 from gymops.tables.plan import ColumnPlan, LeftOut, Plan, Rule, Scanned, TablePlan
@@ -76,6 +76,8 @@ def make(
     for draft, found in zip(drafts, scanned, strict=True):
         there = list(rules.of_table(draft.source, draft.name, draft.columns, relations, names))
         chosen = choices.table(draft.source.name).sql
+        asked = choices.table(draft.source.name).indexes
+        there += [Rule("index", names.give(name), (definition,)) for name, definition in asked.items()]
         made, dropped = _chosen([one for one in there if isinstance(one, Rule)], chosen, draft)
         left += [one for one in there if isinstance(one, LeftOut)] + dropped
         columns = tuple(draft.columns)
@@ -169,6 +171,8 @@ def _column(
 
     if choice.kind:
         kind, why = choice.kind, "gymops.toml says so"
+        if kind is TIMESTAMPTZ and classes.get("integer") and decide.all_milliseconds(values()):
+            kind = timestamptz("unix_ms")
     elif column.name == table.number:
         kind, why = BIGINT, "numbers the rows"
     else:

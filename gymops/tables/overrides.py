@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gymops import resources
 from gymops.errors import ConfigError
 from gymops.tables import kinds
 from gymops.tables.kinds import Kind
@@ -32,6 +34,8 @@ class TableChoice:
     skip: bool = False
     columns: Mapping[str, ColumnChoice] = field(default_factory=dict)
     """By their names in lower case."""
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    """Name -> columns or expressions of an index that the file does not have."""
     sql: Mapping[str, str] = field(default_factory=dict)
     """Name of a constraint or index in the target -> its definition there; empty: it is left out."""
 
@@ -56,6 +60,7 @@ def read(section: Mapping[str, Any], schema: Schema) -> Choices:
     Raises:
         ConfigError: it holds what is not known, or names what the file does not have.
     """
+    section = _with_ready(section, schema)
     names = section.get("names", "fold")
     if names not in ("fold", "keep"):
         raise ConfigError(f"migrate.names: {names!r} is none", hint='names = "fold" or "keep"')
@@ -78,8 +83,33 @@ def read(section: Mapping[str, Any], schema: Schema) -> Choices:
     return Choices(names == "keep", chosen, {name.lower(): query for name, query in views.items()})
 
 
+def _with_ready(section: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]:
+    """The section over what a ready mapping says of the tables that are there."""
+    name = _text(section, "like", "migrate")
+    if name is None:
+        return section
+    folder = resources.path("templates") / "tables"
+    known = sorted(file.stem for file in folder.glob("*.toml"))
+    if name not in known:
+        raise ConfigError(f"migrate.like: there is no {name!r}", hint=f"one of {', '.join(known)}")
+    ready = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    there = {table.name.lower(): table for table in schema.tables}
+    tables: dict[str, Any] = {}
+    for table, said in ready.get("tables", {}).items():
+        found = there.get(table.lower())
+        if found:
+            columns = {key: one for key, one in said["columns"].items() if found.column(key)}
+            tables[found.name.lower()] = {**said, "columns": columns}
+    for table, said in _table(section.get("tables", {}), "migrate.tables", None).items():
+        under = tables.get(table.lower(), {"columns": {}})
+        said = _table(said, f"migrate.tables.{table}", None)
+        more = _table(said.get("columns", {}), f"migrate.tables.{table}.columns", None)
+        tables[table.lower()] = {**under, **said, "columns": {**under["columns"], **more}}
+    return {**ready, **section, "tables": tables}
+
+
 def _table_choice(said: Any, where: str, table: Table) -> TableChoice:
-    said = _table(said, where, {"name", "skip", "columns", "sql"})
+    said = _table(said, where, {"name", "skip", "columns", "indexes", "sql"})
     columns = {}
     for name, one in _table(said.get("columns", {}), f"{where}.columns", None).items():
         at = f"{where}.columns.{name}"
@@ -88,10 +118,12 @@ def _table_choice(said: Any, where: str, table: Table) -> TableChoice:
             raise ConfigError(f"{at}: the table has no such column", hint=f"it has {there}")
         columns[name.lower()] = _column_choice(one, at)
     sql = _table(said.get("sql", {}), f"{where}.sql", None)
+    indexes = _table(said.get("indexes", {}), f"{where}.indexes", None)
     return TableChoice(
         name=_text(said, "name", where),
         skip=bool(_flag(said, "skip", where)),
         columns=columns,
+        indexes={name: str(_text(indexes, name, f"{where}.indexes")) for name in indexes},
         sql={name: str(_text(sql, name, f"{where}.sql")) for name in sql},
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from gymops.local import ports
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.rds import records
 from gymops.local.plane.rds.records import OURS, Record, instances
