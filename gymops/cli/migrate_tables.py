@@ -122,6 +122,8 @@ def _agree(plan: Plan, observer: progress.Lines | progress.Bars, *, agreed: bool
 
 
 def _show_plan(plan: Plan, out: output.Printer = output.text) -> None:
+    from gymops.tables.plan import NO_LENGTH
+
     out(
         f"source   {plan.source} ({plan.bytes / 1e6:,.1f} MB,"
         f" {len(plan.tables):,} tables, {plan.rows:,} rows)"
@@ -144,6 +146,8 @@ def _show_plan(plan: Plan, out: output.Printer = output.text) -> None:
             out(f"{'note':>20}  {note}")
     for view in plan.views:
         out(f"view     {view.source} -> {view.name}")
+    if lengths := sum(column.why.endswith(NO_LENGTH) for table in plan.tables for column in table.columns):
+        out(f"note     {lengths:,} columns declare {NO_LENGTH}: they are text without one")
     _show_left_out(plan, out)
     for problem in plan.problems:
         out(f"problem  {problem}")
@@ -154,9 +158,11 @@ def _show_plan(plan: Plan, out: output.Printer = output.text) -> None:
 
 
 def _why(column: ColumnPlan) -> str:
-    """The reason, without what stands beside it already."""
+    """The reason, without what stands beside it already, or once at the end."""
+    from gymops.tables.plan import NO_LENGTH
+
     declared = f"declared {' '.join(column.source.declared.upper().split())}"
-    return column.why.removeprefix(declared).lstrip(",; ")
+    return column.why.removesuffix(f", {NO_LENGTH}").removeprefix(declared).lstrip(",; ")
 
 
 def _unquoted(definition: str) -> str:

@@ -15,7 +15,7 @@ from gymops.tables.digest import Content
 from gymops.tables.kinds import BIGINT, TEXT, TIMESTAMPTZ, timestamptz
 from gymops.tables.names import Names
 from gymops.tables.overrides import Choices, ColumnChoice, TableChoice
-from gymops.tables.plan import ColumnPlan, LeftOut, Plan, Rule, Scanned, TablePlan
+from gymops.tables.plan import NO_LENGTH, ColumnPlan, LeftOut, Plan, Rule, Scanned, TablePlan
 from gymops.tables.schema import Column, Table, affinity
 from gymops.tables.snapshot import Snapshot
 from gymops.tables.translate import UntranslatableError
@@ -193,7 +193,7 @@ def _column(
             'compared without case in SQLite, with it here: lower(...) in queries, or type = "citext"'
         )
     if "(" in column.declared and kind is TEXT and affinity(column.declared) == "TEXT":
-        why += ", a length that SQLite does not keep to"
+        why += f", {NO_LENGTH}"
     identity = column.name == table.number and kind is BIGINT and column.default is None
     return ColumnPlan(
         column, name, kind, why, classes, wanted, None if identity else default, identity, (), tuple(notes)

@@ -13,6 +13,8 @@ from gymops.tables.kinds import Kind
 from gymops.tables.schema import Column, Table
 
 PROBLEMS_SHOWN = 20
+NO_LENGTH = "a length that SQLite does not keep to"
+"""Why a VARCHAR(40) is text: there may be longer ones."""
 
 
 @dataclass(frozen=True)
