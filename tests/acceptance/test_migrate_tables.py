@@ -14,7 +14,7 @@ import pytest
 from tests.soak.commands import environment, finish, gymops, start, wait_for
 from tests.sources import change, query, tables
 
-CHINOOK = Path("/work/shared/data/chinook.sqlite")
+CHINOOK = Path(__file__).resolve().parents[3] / "shared/data/chinook.sqlite"
 
 
 @pytest.fixture

@@ -35,10 +35,3 @@ def test_six_users_twice_in_a_row(tmp_path: Path, database: str) -> None:
         assert all(table["verified"] for table in report["tables"].values())
     done = gymops(tmp_path, "verify", workspace, database, "--json")
     assert (done.returncode, json.loads(done.stdout)["equal"]) == (0, True)
-
-
-def test_a_database_without_an_event_log_gets_the_remedy(tmp_path: Path, database: str) -> None:
-    done = gymops(tmp_path, "migrate", str(DATA / "chinook.sqlite"), "--to", database, "--yes")
-    assert done.returncode == 1
-    assert "no event log" in done.stderr
-    assert "[migrate.events]" in done.stderr

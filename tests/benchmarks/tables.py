@@ -30,7 +30,7 @@ from tests.benchmarks import process
 from tests.benchmarks.candidates import fresh_database, pgloader_version
 from tests.benchmarks.process import FailedError, Finished
 
-CHINOOK = Path("/work/shared/data/chinook.sqlite")
+CHINOOK = Path(__file__).resolve().parents[3] / "shared/data/chinook.sqlite"
 _STEP = 100_000
 """Between the keys of one copy and the next."""
 # Without the defaults 'null' and false of a numeric column: with them pgloader moves nothing at all.

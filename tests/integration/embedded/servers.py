@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 
 from gymops.clock import SystemClock
-from gymops.pg import embedded
+from gymops.pg import embedded, process
 from gymops.pg.embedded import Server
 
+T = TypeVar("T")
 CLOCK = SystemClock()
 FAST = {"fsync": "off", "shared_buffers": "16MB", "max_wal_size": "1GB"}
 ROOT = os.geteuid() == 0
@@ -37,6 +40,13 @@ def pid_of(server: Server) -> int:
     pid = embedded.status(server).pid
     assert pid is not None
     return pid
+
+
+def of_each(server: Server, look: Callable[[Path], T]) -> Iterator[T]:
+    """What is seen of each of its processes in /proc; some of them end at any time."""
+    for pid in process.orphans(server.data):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield look(Path(f"/proc/{pid}"))
 
 
 def sql(server: Server, statement: str, user: str = "gymops", database: str = "gymops") -> list[object]:

@@ -20,6 +20,7 @@ from tests.integration.embedded.servers import (
     START,
     gone,
     intact,
+    of_each,
     pid_of,
     sql,
     start,
@@ -150,10 +151,7 @@ def test_two_starts_at_once_give_one_server(place: Path) -> None:
     assert sorted(one.communicate(timeout=60)[0] for one in both) == ["False\n", "True\n"]
     server = open_server(place / "home")
     assert sql(server, "select 1") == [1]
-    parents = {
-        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-        for pid in process.orphans(server.data)
-    }
+    parents = set(of_each(server, lambda place: (place / "stat").read_text().rpartition(")")[2].split()[1]))
     assert len(parents - {str(pid_of(server))}) == 1
 
 

@@ -24,6 +24,7 @@ from tests.integration.embedded.servers import (
     START,
     gone,
     intact,
+    of_each,
     pid_of,
     sql,
     start,
@@ -207,7 +208,7 @@ def test_root_without_namespaces_uses_an_unprivileged_account(
     assert intact(server)
     owner = server.data.stat().st_uid
     assert owner != 0
-    assert {Path(f"/proc/{pid}").stat().st_uid for pid in process.orphans(server.data)} == {owner}
+    assert set(of_each(server, lambda place: place.stat().st_uid)) == {owner}
     assert {path.lstat().st_uid for path in server.data.rglob("*")} == {owner}
     assert server.home.stat().st_mode & 0o777 == 0o710
     no_namespaces()

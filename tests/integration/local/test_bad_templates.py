@@ -36,8 +36,8 @@ def named(**values: str) -> list[dict[str, str]]:
         (template() + " " * 51_200, {}, "51200"),
         (template({"T": {"Type": "AWS::No::Thing"}}), {}, r"Unrecognized resource types: \[AWS::No::Thing\]"),
         (
-            template({"T": {"Type": "AWS::CodeDeploy::Application"}}), {},
-            r"Unrecognized resource types: \[AWS::CodeDeploy::Application\]",
+            template({"T": {"Type": "AWS::DMS::Endpoint"}}), {},
+            r"Unrecognized resource types: \[AWS::DMS::Endpoint\]",
         ),
         (template(Description="needed"), {}, "'P' has no Default and was not provided"),
         (template(), {"Q": "1"}, r"Parameters: \[Q\] do not exist in the template"),

@@ -29,7 +29,7 @@ from gymops.tables.run import Report
 from tests.integration.tables.files import columns, make, move
 from tests.sources import App, Quiet, change, hashes, query, tables
 
-CHINOOK = Path("/work/shared/data/chinook.sqlite")
+CHINOOK = Path(__file__).resolve().parents[4] / "shared/data/chinook.sqlite"
 SCRIPT = """
 CREATE TABLE makers (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE things (id INTEGER PRIMARY KEY, maker INTEGER REFERENCES makers, price DECIMAL(8,2));
