@@ -8,7 +8,7 @@ import pytest
 
 from gymops.deploy.verbs.failures import NotTested
 from gymops.deploy.verbs.promote import promote
-from tests.unit.deploy.verbs.test_verbs import OWNER, release
+from tests.unit.deploy.verbs.releasing import OWNER, release
 from tests.unit.deploy.verbs.world import World
 
 

@@ -9,18 +9,15 @@ import pytest
 
 from gymops.config import Environment
 from gymops.deploy.release.journal import Journal
-from gymops.deploy.release.ledger import Ledger, Release
-from gymops.deploy.release.lock import Owner
+from gymops.deploy.release.ledger import Ledger
 from gymops.deploy.release.plan import Outcome
-from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.failures import NothingToReturnTo, WorkFailed
 from gymops.deploy.verbs.look import status
-from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import Detached
+from tests.unit.deploy.verbs.releasing import OWNER, promoted, release
 from tests.unit.deploy.verbs.world import World, built, code
 
-OWNER = Owner("mara", "laptop", 7)
 ALL = ["0001", "0002", "0003"]
 
 
@@ -33,14 +30,6 @@ def staging() -> World:
 @pytest.fixture
 def prod(staging: World) -> World:
     return World("prod", Environment(returns=1), clock=staging.clock)
-
-
-def release(world: World, folder: Path, text: str) -> Release:
-    return deploy(world.site(), built(folder, text), OWNER, token="t")
-
-
-def promoted(source: World, target: World) -> Release:
-    return promote(source.site(), target.site(), OWNER, token="t", approved_by="olu")
 
 
 def contract(*worlds: World, revision: str = "0003") -> None:

@@ -20,9 +20,9 @@ from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.remains import look
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import Detached, GateRefused, GymopsError, LockHeld
+from tests.unit.deploy.verbs.releasing import OWNER
 from tests.unit.deploy.verbs.world import World, built, code, spoiled
 
-OWNER = Owner("mara", "laptop", 7)
 APP = "staging-gym-app"
 STACKS = [f"{APP}-edge", APP, f"{APP}-certificate"]
 

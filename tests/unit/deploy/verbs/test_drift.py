@@ -9,7 +9,6 @@ import pytest
 from gymops.aws.drift import Detection, Drifted
 from gymops.aws.session import AwsError
 from gymops.aws.stack import Detail
-from gymops.deploy.release.lock import Owner
 from gymops.deploy.stack.masking import MASK
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.drift import drift
@@ -17,10 +16,10 @@ from gymops.deploy.verbs.look import status
 from gymops.deploy.verbs.promote import promote
 from gymops.errors import Detached, GateRefused, GymopsError
 from tests.unit.deploy.verbs import world as worlds
+from tests.unit.deploy.verbs.releasing import OWNER
 from tests.unit.deploy.verbs.world import World, built
 
 APP = "staging-gym-app"
-OWNER = Owner("mara", "laptop", 7)
 
 
 @pytest.fixture

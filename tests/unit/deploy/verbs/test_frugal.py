@@ -10,25 +10,12 @@ import pytest
 
 from gymops.config import Environment
 from gymops.deploy.release.journal import Journal
-from gymops.deploy.release.ledger import Release
-from gymops.deploy.release.lock import Owner
 from gymops.deploy.stack.port import StackTarget
 from gymops.deploy.verbs.attach import abandon
-from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import Detached
-from tests.unit.deploy.verbs.world import Died, World, _Functions, _Stacks, built
-
-OWNER = Owner("mara", "laptop", 7)
-
-
-@pytest.fixture
-def staging() -> World:
-    return World("staging")
-
-
-def release(world: World, folder: Path, text: str) -> Release:
-    return deploy(world.site(), built(folder, text), OWNER, token="t")
+from tests.unit.deploy.verbs.releasing import OWNER, release
+from tests.unit.deploy.verbs.world import Died, World, _Functions, _Stacks
 
 
 def test_no_record_of_the_ledger_is_read_twice(

@@ -23,8 +23,8 @@ from gymops.deploy.verbs.deploy import Built, deploy
 from gymops.deploy.verbs.images import keep, pinned
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import ConfigError, Detached, GateRefused, Unknown
+from tests.unit.deploy.verbs.releasing import OWNER, ledger, promoted
 from tests.unit.deploy.verbs.repository import Repository
-from tests.unit.deploy.verbs.test_verbs import OWNER, ledger, promoted
 from tests.unit.deploy.verbs.world import Died, World
 
 
@@ -54,16 +54,6 @@ def release(world: World, folder: Path, text: str) -> Release:
 def repository(world: World) -> Repository:
     (found,) = world.repositories.values()
     return found
-
-
-@pytest.fixture
-def staging() -> World:
-    return World("staging")
-
-
-@pytest.fixture
-def prod(staging: World) -> World:
-    return World("prod", clock=staging.clock)
 
 
 def test_a_release_is_in_the_environment_s_repository_kept_before_it_is_used_and_labelled_after(

@@ -10,26 +10,14 @@ import pytest
 
 from gymops.aws.session import AwsError
 from gymops.config import Environment
-from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.lock import Lock, Owner
 from gymops.deploy.smoke import SmokeFailed
-from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.failures import NotTested
 from gymops.deploy.verbs.look import Difference, diff, of_build, of_promotion, status
 from gymops.deploy.verbs.promote import promote
 from gymops.errors import ConfigError, Detached
+from tests.unit.deploy.verbs.releasing import OWNER, release
 from tests.unit.deploy.verbs.world import World, built, code, spoiled
-
-OWNER = Owner("mara", "laptop", 7)
-
-
-@pytest.fixture
-def staging() -> World:
-    return World("staging")
-
-
-def release(world: World, folder: Path, text: str) -> Release:
-    return deploy(world.site(), built(folder, text), OWNER, token="t")
 
 
 def differs(world: World, folder: Path, text: str) -> Difference:

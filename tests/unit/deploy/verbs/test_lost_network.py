@@ -11,7 +11,7 @@ import pytest
 from gymops.aws.session import AwsError
 from gymops.deploy.release.journal import Journal
 from gymops.deploy.release.ledger import Ledger, Release
-from gymops.deploy.release.lock import Owner, held_by
+from gymops.deploy.release.lock import held_by
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
@@ -19,9 +19,8 @@ from gymops.deploy.verbs.site import Site
 from gymops.errors import Unknown
 from gymops.store.objects import Stored
 from tests.contract.objects import MemoryObjects
+from tests.unit.deploy.verbs.releasing import OWNER
 from tests.unit.deploy.verbs.world import World, built, code
-
-OWNER = Owner("mara", "laptop", 7)
 
 
 class Network(MemoryObjects):

@@ -10,7 +10,7 @@ import pytest
 from gymops.deploy.verbs import preflight
 from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.rollback import rollback
-from tests.unit.deploy.verbs.test_verbs import OWNER, release
+from tests.unit.deploy.verbs.releasing import OWNER, release
 from tests.unit.deploy.verbs.world import World
 
 

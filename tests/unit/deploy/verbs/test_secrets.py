@@ -18,9 +18,9 @@ from gymops.deploy.verbs.rotation import NotReturned, NotTakenUp
 from gymops.deploy.verbs.secrets import Way
 from gymops.errors import ConfigError, GateRefused, GymopsError, LockHeld, Unknown
 from tests.unit.clocks import START
+from tests.unit.deploy.verbs.releasing import OWNER
 from tests.unit.deploy.verbs.world import Died, World
 
-OWNER = Owner("mara", "laptop", 7)
 LLM = "arn:aws:secretsmanager:us-west-1:123456789012:secret:llm-AbCdEf"
 MASTER = "arn:aws:secretsmanager:us-west-1:123456789012:secret:rds!db-AbCdEf"
 

@@ -21,8 +21,8 @@ from gymops.deploy.verbs.serving import differing
 from gymops.deploy.verbs.site import Site
 from gymops.errors import ConfigError
 from tests.unit.deploy.shipped import stack
+from tests.unit.deploy.verbs.releasing import OWNER, ledger
 from tests.unit.deploy.verbs.test_images import image
-from tests.unit.deploy.verbs.test_verbs import OWNER, ledger
 from tests.unit.deploy.verbs.world import World, _Functions
 
 OF = "productivity-fargate"

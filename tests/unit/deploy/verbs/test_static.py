@@ -18,8 +18,7 @@ from gymops.config import App, Environment
 from gymops.deploy.artefact import digest_of
 from gymops.deploy.build import static as building
 from gymops.deploy.build.entry import Entry
-from gymops.deploy.release.ledger import Ledger, Release
-from gymops.deploy.release.lock import Owner
+from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.smoke import SmokeFailed
 from gymops.deploy.static import ARCHIVE, MANIFEST
@@ -30,10 +29,10 @@ from gymops.deploy.verbs.failures import NothingToReturnTo
 from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import ConfigError, Detached
+from tests.unit.deploy.verbs.releasing import OWNER, ledger
 from tests.unit.deploy.verbs.test_images import image
 from tests.unit.deploy.verbs.world import World, built, code
 
-OWNER = Owner("mara", "laptop", 7)
 ONE = {
     "index.html": "one, app.1a2b3c4d.js",
     "app.1a2b3c4d.js": "run one",
@@ -102,10 +101,6 @@ def release(world: World, folder: Path, text: str, files: Mapping[str, str]) -> 
 
 def served(world: World) -> dict[str, str]:
     return {path: data.decode() for path, (data, _, _) in world.pages.items()}
-
-
-def ledger(world: World) -> list[Release]:
-    return list(Ledger(world.store, world.name).releases())
 
 
 def test_what_is_called_by_content_goes_before_the_traffic_and_pages_last_of_all(

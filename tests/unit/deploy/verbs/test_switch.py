@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from gymops.deploy.release.journal import Unfinished
-from gymops.deploy.release.ledger import Ledger, Release, last_good
-from gymops.deploy.release.lock import Owner
+from gymops.deploy.release.ledger import Release, last_good
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.switch import RESTORED, ready, switch
 from gymops.errors import Detached, GateRefused, GymopsError
+from tests.unit.deploy.verbs.releasing import OWNER, ledger
 from tests.unit.deploy.verbs.world import World, built, code
 
-OWNER = Owner("mara", "laptop", 7)
 CHANGE = {"restore": "r-1", "name": "staging-gym-app-db", "kept": "staging-gym-app-db-before-r-1"}
 
 
@@ -61,10 +60,6 @@ def staging(tmp_path: Path) -> World:
 
 def switched(world: World, places: Places) -> Release:
     return switch(world.site(), OWNER, places, CHANGE, "r-1", "gymops restore staging --switch")
-
-
-def ledger(world: World) -> list[Release]:
-    return list(Ledger(world.store, world.name).releases())
 
 
 def test_what_runs_stays_and_reads_the_database_anew_before_it_is_asked(staging: World) -> None:
