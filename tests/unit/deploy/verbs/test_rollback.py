@@ -15,8 +15,6 @@ from gymops.deploy.verbs.rollback import rollback
 from tests.unit.deploy.verbs.releasing import OWNER, ledger, release
 from tests.unit.deploy.verbs.world import World, built, code
 
-ROOT = Path(__file__).parents[4]
-
 
 def test_rolling_back_is_a_release_of_what_was_there_before(staging: World, tmp_path: Path) -> None:
     first = release(staging, tmp_path, "one")
