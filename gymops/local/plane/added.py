@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from gymops.local.plane import ministack
 from gymops.local.plane.faults import Fault
-from gymops.local.plane.saver import App, Receive, Scope, Send
+from gymops.local.plane.saver import App, Receive, Scope, Send, whole_body
 from gymops.local.plane.store import Store
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/")
@@ -44,12 +44,7 @@ class Added(ABC):
             if action is None:
                 await app(scope, receive, send)
                 return
-            body = b""
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if not message.get("more_body"):
-                    break
+            body = await whole_body(receive)
             status, found = await asyncio.to_thread(self._answer, account, region, action, body)
             kind = found.get("__type", "").encode()
             head = [(b"content-type", self.media.encode())]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from gymops.local.plane.context import Context, iso
-from gymops.local.plane.saver import App, Receive, Scope, Send
+from gymops.local.plane.saver import App, Receive, Scope, Send, whole_body
 
 PREFIX = "/_gymops/"
 
@@ -33,12 +33,7 @@ class Control:
                 return
             import asyncio
 
-            body = b""
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if not message.get("more_body"):
-                    break
+            body = await whole_body(receive)
             found = await asyncio.to_thread(self._answer, scope["path"].removeprefix(PREFIX), body)
             status = 200 if found is not None else 404
             head = [(b"content-type", b"application/json")]

@@ -30,6 +30,16 @@ _READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"E
 _SETTLES_SECONDS = 30.0
 
 
+async def whole_body(receive: Receive) -> bytes:
+    """All of a request's body."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
 class Saver:
     """Writes what changed."""
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from gymops.local.plane import ministack
-from gymops.local.plane.saver import App, Receive, Scope, Send
+from gymops.local.plane.saver import App, Receive, Scope, Send, whole_body
 
 _TARGET = b"AWSCognitoIdentityProviderService."
 _DAY = "20260101"
@@ -26,12 +26,7 @@ def around(app: App) -> App:
         if not ours or headers.get(b"authorization"):
             await app(scope, receive, send)
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        body = await whole_body(receive)
 
         async def again() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
