@@ -46,10 +46,9 @@ class Steps:
     def plan(self, artefact: Callable[[Context], Any]) -> Plan:
         """All of them; ``artefact`` brings the artefact to the environment's bucket."""
         around = [stack for stack in self._deployment.stacks() if stack.name not in {"base", "app"}]
-        app = [one.name for one in self._deployment.architecture.stacks].index("app")
         order = [one.name for one in self._deployment.architecture.stacks]
-        before = [stack for stack in around if order.index(stack.name) < app]
-        after = [stack for stack in around if order.index(stack.name) > app]
+        before = [stack for stack in around if order.index(stack.name) < order.index("app")]
+        after = [stack for stack in around if order.index(stack.name) > order.index("app")]
         return Plan(
             steps=(
                 Step("artefact", artefact),
