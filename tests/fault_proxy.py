@@ -59,7 +59,7 @@ class Day:
         return chance.choice(self.faults) if out or chance.random() < self.rate else None
 
 
-CALM = Day(0)
+CALM = Day(0, faults=())
 
 
 @dataclass
