@@ -97,6 +97,11 @@ PARTS = (
         " no access logs",
     ),
     Part(
+        "REST APIs", Kind.REAL,
+        "under the local AWS's own address, with resources, methods, validation and throttling, through VPC"
+        " links to load balancers; nothing is cached or logged",
+    ),
+    Part(
         "Cognito user pools", Kind.REAL,
         "users sign up and in, tokens are signed and checked; no mail and no text message, no hosted pages",
     ),
@@ -123,7 +128,9 @@ PARTS = (
 
 _REAL_TYPES = frozenset({
     "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Integration",
-    "AWS::ApiGatewayV2::Route", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault",
+    "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::VpcLink", "AWS::ApiGateway::Authorizer",
+    "AWS::ApiGateway::Method", "AWS::ApiGateway::RequestValidator", "AWS::ApiGateway::Resource",
+    "AWS::ApiGateway::RestApi", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault",
     "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::ECR::Repository",
     "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",

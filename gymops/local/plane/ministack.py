@@ -119,6 +119,9 @@ INTERFACES: dict[str, dict[str, str]] = {
     },
     _SERVICES + "eventbridge": {"_put_events": "data, allow_aws_source"},
     _SERVICES + "ecs": {
+        "_ACTION_MAP": _MAPPING,
+        "_create_service": "data",
+        "_delete_service": "data",
         "_services": _SCOPED,
         "_tasks": _SCOPED,
         "_task_defs": _SCOPED,
@@ -139,6 +142,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_lbs": _SCOPED,
         "_tgs": _SCOPED,
         "_listeners": _SCOPED,
+        "_rules": _SCOPED,
         "_targets": _SCOPED,
         "_p": "params, key, default",
         "_xml": "status, action, inner",
@@ -152,10 +156,19 @@ INTERFACES: dict[str, dict[str, str]] = {
     _SERVICES + "apigateway": {
         "_apis": _SCOPED,
         "_create_api": "data",
+        "handle_request": "method, path, headers, body, query_params",
         "_invoke_lambda_proxy": "integration, api_id, stage, path, method, headers, body, query_params,"
         " route_key, path_params, authorizer_claims, authorizer_scopes, authorizer_lambda_context,"
         " authorizer_iam, owner_account_id, owner_region, raw_query_string",
         "handle_execute": "api_id, stage, path, method, headers, body, query_params, raw_query_string",
+    },
+    _SERVICES + "apigateway_v1": {
+        "_rest_apis": _SCOPED,
+        "_resources": _SCOPED,
+        "_stages_v1": _SCOPED,
+        "find_api_scope": "api_id",
+        "_put_integration": "api_id, resource_id, http_method, data",
+        "_invoke_http_proxy_v1": "integration, path, method, headers, body, query_params, path_params",
     },
     _SERVICES + "cognito": {"_user_pools": _SCOPED},
     _SERVICES + "cloudformation": {"_stacks": _SCOPED, "load_persisted_state": "data"},
@@ -165,7 +178,11 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_physical_name": "stack_name, logical_id, lowercase, max_len, seeded",
         "_cw_metric_alarm_record": "name, props",
     },
-    _CFN + "stacks": {"_runs_on_worker_thread": "resource_type"},
+    _CFN + "stacks": {
+        "_runs_on_worker_thread": "resource_type",
+        "_resolve_stack_outputs": "outputs_defs, conditions, resources, param_values, mappings, stack_name,"
+        " stack_id",
+    },
     _CFN + "handlers": {
         "validate_template_support": "template, conditions, params",
         "_resolve_parameters": "template, provided_params, previous_params",

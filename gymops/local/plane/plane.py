@@ -23,6 +23,7 @@ from gymops.local.plane.faults import Fault
 from gymops.local.plane.functions import apis
 from gymops.local.plane.functions.execution import Execution
 from gymops.local.plane.functions.metrics import Metrics
+from gymops.local.plane.functions.rest import Links, method_handlers, stage_handlers
 from gymops.local.plane.functions.rotation import Rotation
 from gymops.local.plane.functions.urls import Addresses
 from gymops.local.plane.rds import records
@@ -59,12 +60,14 @@ class Plane:
         self._execution = Execution(self._context)
         self._metrics = Metrics(self._context)
         self._addresses = Addresses()
+        self._links = Links(store, settings.url)
         self._health = Health()
         self._services = Services(self._context, self._health)
         self._proxies = Proxies()
         self._calls = Calls(settings.url)
         self._registry = Registry(self._context)
-        self._added = (Scaling(store), Chat(store), Releases(store))
+        self._releases = Releases(store, self._context)
+        self._added = (Scaling(store), Chat(store), self._releases)
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )
@@ -82,7 +85,8 @@ class Plane:
         look_by_arn()
         for kind, handlers in guarded(self._calls).items():
             self._stacks.register(kind, handlers)
-        self._stacks.register(*addressed())
+        for kind, handlers in (addressed(), method_handlers(), stage_handlers()):
+            self._stacks.register(kind, handlers)
         for one in (*KINDS, *INSTEAD):
             self._stacks.register(one.name, one(self._calls).handlers())
         self._stacks.install()
@@ -94,8 +98,10 @@ class Plane:
         self._metrics.install()
         apis.install()
         self._addresses.install()
+        self._links.install()
         self._health.install()
         self._services.install()
+        self._releases.deployments.install()
         self._registry.install()
         ministack.wrap(rds(), "load_persisted_state", lambda _: self._resume)
         self._stacks.fail_interrupted()
@@ -116,6 +122,7 @@ class Plane:
         self._rotation.look()
         self._metrics.tick()
         self._backup_schedule.tick()
+        self._releases.deployments.tick()
         self._saver.save()
 
     def _rotate_master(self, secret: str) -> bool:
@@ -135,6 +142,7 @@ class Plane:
                 self._metrics.tick()
                 self._rotation.look()
                 self._backup_schedule.tick()
+                self._releases.deployments.tick()
             time.sleep(1)
 
     def _resume(self, data: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""CodeDeploy, which the emulator has not: what is put there is kept and shown, nothing is deployed."""
+"""CodeDeploy, which the emulator has not: applications and groups; ``ecs/deployments.py`` deploys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 import uuid
 
 from gymops.local.plane.added import Added, Document
+from gymops.local.plane.context import Context
+from gymops.local.plane.ecs.deployments import Deployments
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.store import Store, Table
 
@@ -17,9 +19,11 @@ class Releases(Added):
 
     media = "application/x-amz-json-1.1"
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, context: Context) -> None:
         super().__init__(store)
+        self.deployments = Deployments(context, store, self._group)
         self.actions = {
+            **self.deployments.actions,
             "CreateApplication": self._create,
             "GetApplication": lambda asked: {"application": self._application(asked)},
             "ListApplications": lambda _: {"applications": sorted(self._table("applications"))},

@@ -34,7 +34,7 @@ def open_ones() -> Iterator[tuple[str, int, Callable[..., Any]]]:
     """Each with a name, its port, and what answers there."""
     for (account, region, arn), balancer in list(ministack.service("alb")._lbs.all_items()):
         port = int(_address(balancer).rpartition(":")[2])
-        yield f"balancer {arn}", port, _serving(account, region, balancer)
+        yield f"balancer {arn}", port, serving(account, region, balancer)
 
 
 def _address(balancer: dict[str, Any]) -> str:
@@ -43,7 +43,9 @@ def _address(balancer: dict[str, Any]) -> str:
     return str(balancer["DNSName"])
 
 
-def _serving(account: str, region: str, balancer: dict[str, Any]) -> Callable[..., Any]:
+def serving(account: str, region: str, balancer: dict[str, Any]) -> Callable[..., Any]:
+    """What answers for it."""
+
     async def serve(
         method: str, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes, raw: str
     ) -> Any:

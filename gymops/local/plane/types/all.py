@@ -31,6 +31,7 @@ KINDS: tuple[type[Kind], ...] = (
     network.SecurityGroupEgress,
     network.WebAclAssociation,
     network.MonitoringSubscription,
+    gateways.VpcLink,
     data.DBProxy,
     data.DBProxyTargetGroup,
     data.RotationSchedule,

@@ -74,6 +74,31 @@ class Stage(Kind):
         self.calls.client("apigatewayv2").delete_stage(ApiId=props["ApiId"], StageName=physical_id)
 
 
+class VpcLink(Kind):
+    """A way from an API to a load balancer in a VPC."""
+
+    name = "AWS::ApiGatewayV2::VpcLink"
+    gone = frozenset({"NotFoundException"})
+    in_place = frozenset({"Name"})
+
+    def create(self, logical_id: str, props: Props, stack: str) -> Made:
+        del logical_id, stack
+        found = self.calls.client("apigatewayv2").create_vpc_link(
+            Name=props["Name"], SubnetIds=props["SubnetIds"],
+            SecurityGroupIds=props.get("SecurityGroupIds") or [], Tags=props.get("Tags") or {},
+        )  # fmt: skip
+        return found["VpcLinkId"], {"VpcLinkId": found["VpcLinkId"]}
+
+    def change(self, physical_id: str, old: Props, new: Props) -> Made:
+        del old
+        self.calls.client("apigatewayv2").update_vpc_link(VpcLinkId=physical_id, Name=new["Name"])
+        return physical_id, {"VpcLinkId": physical_id}
+
+    def remove(self, physical_id: str, props: Props) -> None:
+        del props
+        self.calls.client("apigatewayv2").delete_vpc_link(VpcLinkId=physical_id)
+
+
 def _given(props: Props, names: tuple[str, ...]) -> dict[str, Any]:
     """Names stay text; whatever else looks like a number or a boolean is one."""
     texts = {"Name", "Description", "Version", "AccessLogSettings", "StageVariables"}
