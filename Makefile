@@ -61,6 +61,7 @@ transcript: $(VENV)/.installed-dev ## the release story in the README, from a re
 
 tables: $(VENV)/.installed-dev ## the generated tables in docs/
 	$(BIN)/python -m tests.local_page
+	$(BIN)/python -m tests.capabilities
 
 page: ## the tracker's built page, from its sources; needs Node
 	cd gymops/app/web/source && npm ci && npm run build

@@ -32,6 +32,7 @@ SETS = 6
 
 @pytest.mark.long
 @pytest.mark.longest
+@pytest.mark.shows("titan-trakr", "backup", "restore-test", "audit")
 def test_a_damaged_table_is_put_back_as_it_was_the_second_before(story: Story, tmp_path: Path) -> None:
     """The seconds of each part are printed."""
     story.run("init --architecture titan-trakr")

@@ -125,6 +125,7 @@ def app(emulator_installed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[L
 
 
 @pytest.mark.long
+@pytest.mark.shows("lifestyle-phased", "deploy", "promote", "rollback")
 def test_it_is_started_released_used_promoted_taken_back_and_ended(app: Lifestyle) -> None:
     app.run("init --ci github")
     workflow = (app.folder / ".github/workflows/gymops.yml").read_text(encoding="utf-8")

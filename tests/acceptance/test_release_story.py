@@ -176,6 +176,7 @@ def story(emulator_installed: None) -> Iterator[Story]:
 
 @pytest.mark.long
 @pytest.mark.longest
+@pytest.mark.shows("titan-trakr", "deploy", "promote", "rollback")
 def test_nothing_is_lost_by_releasing(story: Story) -> None:
     """The seconds of each part are printed."""
     story.run("init --architecture titan-trakr")

@@ -105,6 +105,7 @@ command = ["python", "-m", "shop"]
 
 
 @pytest.mark.long
+@pytest.mark.shows("productivity-fargate", "deploy", "promote", "rollback")
 def test_a_service_is_released_promoted_and_taken_back(
     emulator_installed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def tracker(emulator_installed: None) -> Iterator[Tracker]:
 
 
 @pytest.mark.long
+@pytest.mark.shows("voice-tracker-neon", "deploy", "promote", "rollback", "backup", "restore-test")
 def test_it_is_started_released_promoted_and_taken_back_with_its_pages(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,12 +31,29 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def hollow(tmp_path: Path) -> Path:
+    """A zip and a layer in the tracker's place, for stacks whose functions nobody calls."""
+    blobs = []
+    for name in "app.zip", "layer.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr(f"{name}.py", "")
+        digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        blobs.append({"name": name, "digest": f"sha256:{digest}"})
+    built = {"blobs": blobs, "arch": "arm64", "python": f"3.{sys.version_info.minor}"}
+    (tmp_path / "artefact.json").write_text(json.dumps(built), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
 def make(aws: Aws, request: pytest.FixtureRequest) -> Callable[..., Environment]:
     """All stacks of an environment, in an account where nothing else is."""
 
-    def make(name: str, of: str = "titan-trakr") -> Environment:
+    def make(name: str, of: str = "titan-trakr", artefact: Path | None = None) -> Environment:
         life = LIVES[of]
-        artefact = request.getfixturevalue("artefact") if life.zipped else None
+        if not life.zipped:
+            artefact = None
+        elif artefact is None:
+            artefact = request.getfixturevalue("artefact")
         given = {**shipped(of).environments[name], **life.environments[name]}
         environment = Environment(aws, name, f"{random.randrange(10**11, 10**12)}", artefact, given, of)
         environment.create(**life.begins(environment))

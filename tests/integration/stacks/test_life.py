@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,21 @@ from tests.integration.stacks.life import SINGLE, Life
 from tests.integration.stacks.services import LOOK, find
 from tests.integration.stacks.updates import LIVES
 
-pytestmark = pytest.mark.long
-
-Make = Callable[[str, str], Environment]
+Make = Callable[..., Environment]
 
 
+@pytest.mark.shows("each", "stacks")
+@pytest.mark.parametrize("of", sorted(LIVES))
+def test_it_is_made_and_goes(of: str, make: Make, hollow: Path) -> None:
+    env = make(next(iter(LIVES[of].environments)), of, hollow)
+    held = env.held()
+    assert missing(env, held) == []
+    env.delete()
+    assert left(env, held) == retained(held)
+
+
+@pytest.mark.long
+@pytest.mark.shows("each", "stacks")
 @pytest.mark.parametrize(
     ("of", "name"), [(life.architecture, name) for life in LIVES.values() for name in life.environments]
 )
@@ -29,9 +40,7 @@ def test_what_is_made_exists_changes_and_goes(of: str, name: str, make: Make) ->
     assert unchanged(env, life) == []
     life.ends(env)
     env.delete()
-    kept = {(one.stack, one.name) for one in held if find(env, one)}
-    retained = {(one.stack, one.name) for one in held if one.policy == "RetainExceptOnCreate"}
-    assert kept == retained | life.leaves
+    assert left(env, held) == retained(held) | life.leaves
     life.ended(env)
 
 
@@ -51,6 +60,14 @@ def test_every_architecture_has_its_life() -> None:
 
 def missing(env: Environment, held: list[Held]) -> list[str]:
     return [f"{one.stack}/{one.name}" for one in held if find(env, one) is None]
+
+
+def left(env: Environment, held: list[Held]) -> set[tuple[str, str]]:
+    return {(one.stack, one.name) for one in held if find(env, one)}
+
+
+def retained(held: list[Held]) -> set[tuple[str, str]]:
+    return {(one.stack, one.name) for one in held if one.policy == "RetainExceptOnCreate"}
 
 
 def update(env: Environment, life: Life) -> None:

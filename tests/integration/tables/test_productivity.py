@@ -31,6 +31,7 @@ INSERT INTO settings VALUES ('theme', 'dark');
 """
 
 
+@pytest.mark.shows("productivity-fargate", "data")
 def test_types_and_indexes_of_the_document(tmp_path: Path, database: str) -> None:
     report = move(make(tmp_path / "app.db", SCRIPT), database, like="productivity")
     assert report.proof.equal

@@ -65,6 +65,7 @@ def test_each_environment_has_its_own_table_and_usage() -> None:
     assert asked.profile.usage["requests"] == 7
 
 
+@pytest.mark.shows("each", "cost")
 @pytest.mark.parametrize(("name", "environment"), EVERY)
 def test_every_resource_is_priced_or_free_for_a_reason_or_listed(name: str, environment: str) -> None:
     found = shipped(name, environment)
@@ -117,6 +118,8 @@ def test_a_step_sets_parameters_the_template_has(name: str, profile: str) -> Non
         assert value in [str(one) for one in declared[parameter].get("AllowedValues", [value])]
 
 
+@pytest.mark.shows("titan-trakr", "cost")
+@pytest.mark.shows("voice-tracker-neon", "cost")
 @pytest.mark.parametrize(("name", "profile"), STEPS)
 def test_every_difference_to_the_document_is_explained(name: str, profile: str) -> None:
     found = shipped(name, profile=profile)
