@@ -11,6 +11,7 @@ from gymops.local.plane.types import (
     releases,
     schedules,
     tables,
+    users,
 )
 from gymops.local.plane.types.kind import Kind
 
@@ -20,6 +21,7 @@ INSTEAD: tuple[type[Kind], ...] = (
     containers.Service,
     gateways.Api,
     gateways.Stage,
+    gateways.RequestValidator,
     tables.Table,
 )
 """Types that the emulator has, and whose own handlers pass over too much."""
@@ -32,6 +34,7 @@ KINDS: tuple[type[Kind], ...] = (
     network.WebAclAssociation,
     network.MonitoringSubscription,
     gateways.VpcLink,
+    users.IdentityProvider,
     data.DBProxy,
     data.DBProxyTargetGroup,
     data.RotationSchedule,
