@@ -31,6 +31,7 @@ INTERFACES: dict[str, dict[str, str]] = {
     "ministack.core.persistence": {
         "save_state": "service, data",
         "_json_default": "obj",
+        "_state_format_version": "service",
         "STATE_DIR": _VALUE,
     },
     "ministack.core.responses": {
@@ -39,6 +40,7 @@ INTERFACES: dict[str, dict[str, str]] = {
         "request_scope": "account_id, region",
         "AccountRegionScopedDict.get_scoped": "self, account_id, region, key, default",
         "AccountRegionScopedDict.all_items": "self",
+        "AccountScopedDict.values": "self",
     },
     "ministack.core.concurrency": {"spawn_background": "fn, args, thread_name, kwargs"},
     _SERVICES + "rds": {
@@ -84,6 +86,9 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_invoke": "name, event, headers, path_qualifier, query_params",
         "_qp_first": "query_params, key, default",
         "_resolve_layer_zip": "attachment",
+        "CODE_BLOB_DIR": _VALUE,
+        "_write_code_blob": "code_zip",
+        "_prune_orphan_code_blobs": "referenced",
         "_emit_lambda_metrics": "function_name, duration_ms, error, throttle",
         "lambda_execute_result_to_api_proxy_response": "exec_result",
         "invalidate_worker": "func_name, qualifier, account, region",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gymops.local.plane import ministack
+from gymops.local.plane.encoded import Encoded
 from gymops.local.plane.store import Store
 
 Scope = dict[str, Any]
@@ -22,10 +24,11 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_GROWING = frozenset({"cloudwatch", "cloudwatch_logs"})
-"""Services whose state grows with every call of a function: not saved more often than every so many times as
-long as the last time took."""
+_GROWING = {"monitoring": "cloudwatch", "logs": "cloudwatch_logs"}
+"""Services, by what a request for them is signed for, whose state grows with every call of a function: unless
+called themselves, they are not saved more often than every so many times as long as the last time took."""
 _REST = 10.0
+_SIGNED_FOR = re.compile(rb"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 _READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"Estimate", b"Detect")
 _SETTLES_SECONDS = 30.0
 
@@ -46,32 +49,49 @@ class Saver:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
+        self._rounds = 0
         self._changed = 0.0
+        self._encoded = Encoded()
+        self._encoded.install()
         self._seen: dict[str, str] = {}
         """Of each service, what was written last."""
         self._again: dict[str, float] = {}
         """When a growing one is looked at again."""
 
-    def save(self) -> None:
-        """Write every service."""
-        app = ministack.module("ministack.app")
+    def save(self, called: str = "") -> None:
+        """Write every service; ``called``: a growing one that is not to wait."""
+        rounds = self._rounds
         with self._lock:
-            for service, state in app._build_persistence_save_dict().items():
+            if self._rounds > rounds and not called:
+                return  # what there was is written: by somebody who began after this was asked
+            self._rounds += 1
+            for service, get in ministack.module("ministack.app")._build_persistence_save_dict().items():
                 began = time.monotonic()
-                if began < self._again.get(service, 0.0):
+                if began < self._again.get(service, 0.0) and service != called:
                     continue
-                self._keep(service, state)
-                if service in _GROWING:
+                self._keep(service, get)
+                if service in _GROWING.values():
                     now = time.monotonic()
                     self._again[service] = now + _REST * (now - began)
             self._store.save()
 
-    def _keep(self, service: str, state: Callable[[], Any]) -> None:
-        if (found := _state(state)) is None:
+    def _keep(self, service: str, get: Callable[[], Any]) -> None:
+        try:
+            text = self._text(service, get)
+        except (TypeError, ValueError):
+            ministack.module("ministack.core.persistence").save_state(service, get())  # which says why not
             return
-        seen = _seen(found)
-        if (seen is None or seen != self._seen.get(service)) and _written(service, found) and seen:
-            self._seen[service] = seen
+        if text is not None and text != self._seen.get(service) and _written(service, text):
+            self._seen[service] = text
+
+    def _text(self, service: str, get: Callable[[], Any]) -> str | None:
+        """A service's state; it may change under the copying, which then begins again."""
+        for _ in range(20):
+            try:
+                return self._encoded.state(service, get)
+            except RuntimeError:
+                time.sleep(0.005)
+        return None
 
     def around(self, app: App) -> App:
         """The same application, which saves before it answers."""
@@ -88,7 +108,7 @@ class Saver:
                 if message["type"] == "http.response.start" and request.changes():
                     self._changed = time.monotonic()
                     await asyncio.sleep(0)  # a deletion says that it is in progress once its task has begun
-                    await asyncio.to_thread(self.save)
+                    await asyncio.to_thread(self.save, request.growing())
                     if lost := self._store.full():
                         await refuse(send, request.json())
                 if not lost:
@@ -102,10 +122,13 @@ class Saver:
         """Catch up with stacks and schedules, which change things after their request was answered."""
 
         def run() -> None:
+            took = 0.0
             while True:
-                time.sleep(0.5)
-                if time.monotonic() - self._changed < _SETTLES_SECONDS:
+                time.sleep(max(0.5, _REST * took))
+                began = time.monotonic()
+                if began - self._changed < _SETTLES_SECONDS:
                     self.save()
+                took = time.monotonic() - began
 
         threading.Thread(target=run, daemon=True, name="gymops-saver").start()
 
@@ -149,39 +172,25 @@ class _Request:
         _, action, name = self._start.partition(b"Action=")
         return not (action and name.startswith(_READING))
 
+    def growing(self) -> str:
+        """The growing service it is for, if any."""
+        signed = _SIGNED_FOR.search(self._headers.get(b"authorization", b""))
+        return _GROWING.get(signed[1].decode(), "") if signed else ""
+
     def json(self) -> bool:
         """Whether it speaks JSON: by its target, or in its body."""
         return b"x-amz-target" in self._headers or self._start.lstrip().startswith(b"{")
 
 
-def _state(get: Callable[[], Any]) -> Any:
-    """A service's state; it may change under the copying, which then begins again."""
-    for _ in range(20):
-        try:
-            return get()
-        except RuntimeError:
-            time.sleep(0.005)
-    return None
-
-
-def _seen(state: Any) -> str | None:
-    """A state, told from others without encoding the code of functions, tens of MB each time."""
-    other = ministack.module("ministack.core.persistence")._json_default
-
-    def encode(value: Any) -> Any:
-        # An object of bytes keeps its hash, once it was asked for it.
-        return [hash(value), len(value)] if isinstance(value, bytes) else other(value)
-
+def _written(service: str, text: str) -> bool:
+    """Write a state as the emulator does; False where there is no room."""
+    file = Path(ministack.module("ministack.core.persistence").STATE_DIR) / f"{service}.json"
+    new = file.with_suffix(".new")
     try:
-        return json.dumps(state, default=encode)
-    except (TypeError, ValueError):
-        return None  # the emulator logs that it cannot be saved
-
-
-def _written(service: str, state: Any) -> bool:
-    """Write a state; False where it was not: the emulator only logs that."""
-    persistence = ministack.module("ministack.core.persistence")
-    file = Path(persistence.STATE_DIR) / f"{service}.json"
-    before = file.stat().st_ino if file.exists() else None
-    persistence.save_state(service, state)
-    return file.exists() and file.stat().st_ino != before
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        return False
+    return True

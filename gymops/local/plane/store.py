@@ -24,6 +24,7 @@ class Store:
         self._file = file
         self._lock = threading.Lock()
         self._tables: dict[str, Table] = {}
+        self._written = ""
         if file.exists():
             self._tables = json.loads(file.read_text(encoding="utf-8"))
 
@@ -40,9 +41,13 @@ class Store:
         """Write it; where there is no room, ``full`` says so."""
         with self._lock:
             new = self._file.with_suffix(".new")
+            text = json.dumps(self._tables, default=str)
+            if text == self._written:
+                return
             try:
-                new.write_text(json.dumps(self._tables, default=str), encoding="utf-8")
+                new.write_text(text, encoding="utf-8")
                 new.replace(self._file)
+                self._written = text
             except OSError as error:
                 new.unlink(missing_ok=True)
                 if error.errno != errno.ENOSPC:

@@ -8,9 +8,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from gymops.clock import SystemClock
 from gymops.errors import LocalError
@@ -185,14 +191,57 @@ def test_two_keys_are_two_accounts(aws: Aws) -> None:
     assert theirs == []
 
 
-def test_a_bucket_that_was_answered_survives_a_kill(fresh: Aws) -> None:
+def test_what_was_answered_survives_a_kill(fresh: Aws) -> None:
+    """In the middle of work, whatever the service: even one whose state grows, with as much in it."""
     fresh.up()
-    bucket = unique("kept")
-    fresh.client("s3").create_bucket(Bucket=bucket)
-    fresh.client("s3").put_object(Bucket=bucket, Key="a", Body=b"b")
+    makers: dict[str, Callable[[Any, str], object]] = {
+        "s3": lambda client, name: client.create_bucket(Bucket=name),
+        "sns": lambda client, name: client.create_topic(Name=name),
+        "logs": lambda client, name: client.create_log_group(logGroupName=name),
+        "cloudwatch": lambda client, name: client.put_metric_alarm(
+            AlarmName=name, Namespace="n", MetricName="m", EvaluationPeriods=1, Period=60, Statistic="Sum",
+            Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        ),
+    }  # fmt: skip
+    clients = {service: fresh.client(service) for service in makers}
+    clients["logs"].create_log_group(logGroupName="full")
+    clients["logs"].create_log_stream(logGroupName="full", logStreamName="one")
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now, "message": f"{number} {'x' * 80}"} for number in range(5000)]
+    for _ in range(2):
+        clients["logs"].put_log_events(logGroupName="full", logStreamName="one", logEvents=events)
+    answered: dict[str, list[str]] = {service: [] for service in makers}
+    ended = threading.Event()
+
+    def work(service: str) -> None:
+        while not ended.is_set() and len(answered[service]) < 40:  # they come in one page
+            name = unique("kept")
+            try:
+                makers[service](clients[service], name)
+            except BotoCoreError:
+                return  # it was killed
+            answered[service].append(name)
+
     pid = fresh.local.status().pid
     assert pid
-    os.kill(pid, signal.SIGKILL)
+    with ThreadPoolExecutor() as pool:
+        works = [pool.submit(work, service) for service in makers]
+        try:
+            until(lambda: all(len(names) >= 10 for names in answered.values()))
+            os.kill(pid, signal.SIGKILL)
+        finally:
+            ended.set()
+        for one in works:
+            one.result()
     until(lambda: not fresh.local.status().running)
     fresh.up()
-    assert fresh.client("s3").get_object(Bucket=bucket, Key="a")["Body"].read() == b"b"
+    found = {
+        "s3": [one["Name"] for one in fresh.client("s3").list_buckets()["Buckets"]],
+        "sns": [one["TopicArn"].rpartition(":")[2] for one in fresh.client("sns").list_topics()["Topics"]],
+        "logs": [one["logGroupName"] for one in fresh.client("logs").describe_log_groups()["logGroups"]],
+        "cloudwatch": [
+            one["AlarmName"] for one in fresh.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ],
+    }
+    for service, names in answered.items():
+        assert set(names) <= set(found[service]), service
