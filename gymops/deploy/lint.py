@@ -106,13 +106,16 @@ def lint_architecture(
     ours, theirs = architecture.environments, environments or {}
     chosen = {name: {**ours.get(name, {}), **theirs.get(name, {})} for name in {**ours, **theirs}}
     outputs: set[str] = set()
+    declared = {name for stack in architecture.stacks for name in compose(stack.template).parameters}
     for stack in architecture.stacks:
         template = compose(stack.template)
         values = {}
         for name, given in chosen.items():
             if not stack.wanted(given):
                 continue
-            known = given if stack.name == "app" else _only(given, template)
+            known = _only(given, template)
+            if stack.name == "app":  # what no stack knows is refused there
+                known |= {key: value for key, value in given.items() if key not in declared}
             brought = _open({**BROUGHT, "Environment": name}, template)
             all_of_it = {**brought, **_only(LATER, template), **known}
             values[name] = complete(template, all_of_it, whose=name, later=outputs)

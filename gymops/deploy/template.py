@@ -1,7 +1,8 @@
 """Architectures and their templates, put together from parts.
 
 A template may name ``Parts``: files that hold Parameters, Conditions, Resources and so on, for several
-architectures to share. They become one template, and one stack. Nested stacks would do the same with
+architectures to share. They become one template, and one stack. What a part gives is there only where a
+condition holds, if it is written ``{Part: FILE, Condition: NAME}``. Nested stacks would do the same with
 CloudFormation's own means, and hide what matters: a change set shows a nested stack as one line, its failure
 as "embedded stack failed", its outputs as unknown until they exist; each needs a bucket before the first
 create; and moving a resource from one to another deletes it. The price is this file.
@@ -256,26 +257,41 @@ def compose(file: Path) -> Template:
         TemplateError: one of its files cannot be read, a name stands in two of them, or it is too large.
     """
     text = read(file, largest=LARGEST)
-    places = [Path(file.parent, part).resolve() for part in _parts(text, str(file))]
-    parts = tuple((str(where), read(where, largest=LARGEST)) for where in places)
+    places = [(Path(file.parent, part).resolve(), when) for part, when in _parts(text, str(file))]
+    parts = tuple((str(where), read(where, largest=LARGEST), when) for where, when in places)
     return _composed(str(file), text, parts)
 
 
 @lru_cache(maxsize=64)
-def _parts(text: str, name: str) -> Sequence[str]:
+def _parts(text: str, name: str) -> Sequence[tuple[str, str]]:
+    """Its parts' files, each with its condition; that is empty for those that are always there."""
     parts = parse(text, name).get("Parts", [])
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise TemplateError(f"{name}: Parts is a list of files", hint="- ../shared/network.yaml")
-    return parts
+    found: list[dict[str, Any]] = [
+        one if isinstance(one, dict) else {"Part": one, "Condition": ""}
+        for one in (parts if isinstance(parts, list) else [None])
+    ]
+    if not all(set(one) == {"Part", "Condition"} and _texts(*one.values()) for one in found):
+        raise TemplateError(
+            f"{name}: Parts is a list of files",
+            hint="- ../shared/network.yaml, or - {Part: ../shared/database.yaml, Condition: DatabaseOn}",
+        )
+    return tuple((one["Part"], one["Condition"]) for one in found)
+
+
+def _texts(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 @lru_cache(maxsize=64)
-def _composed(name: str, text: str, parts: Sequence[tuple[str, str]]) -> Template:
+def _composed(name: str, text: str, parts: Sequence[tuple[str, str, str]]) -> Template:
     body = parse(text, name)
     body.pop("Parts", None)
     origin: dict[tuple[str, str], str] = {}
-    for where, part in parts:
-        _merge(body, origin, parse(part, where), where)
+    for where, part, condition in parts:
+        found = parse(part, where)
+        if condition:
+            _only_where(found, condition, where)
+        _merge(body, origin, found, where)
     template = Template(name, body, origin)
     size = len(template.text.encode())
     if size > LARGEST:
@@ -284,6 +300,18 @@ def _composed(name: str, text: str, parts: Sequence[tuple[str, str]]) -> Templat
             hint="split the stack; what lives and dies together stays together",
         )
     return template
+
+
+def _only_where(part: Lines, condition: str, where: str) -> None:
+    """Have a part's resources and outputs only where a condition holds."""
+    for section in ("Resources", "Outputs"):
+        for name, entry in part.get(section, {}).items():
+            if "Condition" in entry:
+                raise TemplateError(
+                    f"{where}:{part[section].lines[name]}: {name} has a condition already",
+                    hint=f"move it into a part of its own, or let its condition say {condition} too",
+                )
+            entry["Condition"] = condition
 
 
 def _merge(body: Lines, origin: dict[tuple[str, str], str], part: Lines, where: str) -> None:

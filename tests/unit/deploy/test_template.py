@@ -44,10 +44,25 @@ def test_parts_become_one_template_that_knows_their_lines(tmp_path: Path) -> Non
     assert made.where(("Resources", "Queue", "Type", "deeper")) == Place(str(tmp_path / "main.yaml"), 5)
 
 
+def test_what_a_part_gives_may_be_there_only_where_a_condition_holds(tmp_path: Path) -> None:
+    part = PART + "Outputs:\n  Name: {Value: !Ref Topic}\nParameters:\n  Size: {Type: Number}\n"
+    main = "Parts:\n  - {Part: part.yaml, Condition: TopicOn}\nResources:\n  Queue: {Type: AWS::SQS::Queue}\n"
+    made = compose(put(tmp_path, main=main, part=part)).body
+    assert (made["Resources"]["Topic"]["Condition"], made["Outputs"]["Name"]["Condition"]) == ("TopicOn",) * 2
+    assert "Condition" not in made["Resources"]["Queue"]
+    assert made["Parameters"] == {"Size": {"Type": "Number"}}
+
+
 @pytest.mark.parametrize(
     ("main", "part", "why"),
     [
         ("Parts: [part.yaml]\n" + PART, PART, "Topic stands in"),
+        (
+            "Parts: [{Part: part.yaml, Condition: TopicOn}]",
+            PART + "    Condition: Other\n",
+            "a condition already",
+        ),
+        ("Parts: [{Part: part.yaml, If: TopicOn}]", PART, "Parts is a list of files"),
         ("Parts: [part.yaml, other.yaml]", PART, "other.yaml: no such file"),
         ("Parts: [part.yaml]", "Description: a part", "a part has no 'Description'"),
         ("Parts: part.yaml", PART, "Parts is a list of files"),
