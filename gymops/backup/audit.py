@@ -12,7 +12,7 @@ from gymops.backup.findings import LOOSE, Finding, Kind, day, volume
 from gymops.backup.port import Point, Window
 from gymops.backup.schedule import DAY, spelled
 from gymops.backup.slots import SKEW, Mark, Slot, slots, words
-from gymops.backup.standing import of_points, of_store, of_tests, restorable, tests_of
+from gymops.backup.standing import of_parts, of_points, of_store, of_tests, restorable, tests_of
 from gymops.backup.tiers import Tier
 
 COPYING = DAY
@@ -89,6 +89,7 @@ def audit(evidence: Evidence, expected: Expected, now: datetime, days: int | Non
             found += _of_tier(tier, rows[tier.name], evidence, expected, began, now)
         found += of_points(evidence, expected, now)
         found += of_store(evidence, now)
+    found += of_parts(evidence, now)
     return Audit(
         evidence.environment,
         now,
@@ -108,6 +109,7 @@ _WORST = frozenset(
         Kind.SEALS,
         Kind.NO_BYTES,
         Kind.MISSING,
+        Kind.UNCOVERED,
         Kind.FAILED,
         Kind.UNSEEN,
     }

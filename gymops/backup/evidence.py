@@ -90,6 +90,25 @@ class Damaged:
     """The command that brings back the last moment in which all was well."""
 
 
+class Gap(StrEnum):
+    """What a table or a bucket lacks."""
+
+    BACKUP = "backup"
+    """The newest recovery point does not have it, or there is nothing that takes any of it."""
+    TIMES = "times"
+    """No time in between can be restored: point-in-time recovery is off."""
+    VERSIONS = "versions"
+    """What is overwritten or deleted is gone: versioning is off."""
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """A table or a bucket of which something is not kept."""
+
+    name: str
+    gap: Gap
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What was found, by asking everywhere; nothing in it is a verdict."""
@@ -116,6 +135,8 @@ class Evidence:
     """Since when there should be backups; None: since the oldest there is a trace of."""
     unseen: tuple[str, ...] = ()
     """Where nobody could look, and why, beside what the listing says."""
+    lacking: tuple[Lacking, ...] = ()
+    """Of tables and buckets; a database has no parts."""
 
 
 @dataclass(frozen=True)

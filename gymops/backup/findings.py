@@ -35,6 +35,9 @@ class Kind(StrEnum):
     DAMAGED = "log-damaged"
     NO_BASE = "not-backed-up-since-restore"
     UNSEEN = "unseen"
+    UNCOVERED = "not-covered"
+    NO_TIMES = "no-point-in-time"
+    NO_VERSIONS = "no-versions"
 
 
 @dataclass(frozen=True)

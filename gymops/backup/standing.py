@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gymops.backup.evidence import Evidence, Expected, Result, Trial
+from gymops.backup.evidence import Evidence, Expected, Gap, Result, Trial
 from gymops.backup.findings import LOOSE, Finding, Kind, day
 from gymops.backup.port import Point
 from gymops.backup.schedule import spelled
@@ -132,3 +132,17 @@ def of_store(evidence: Evidence, now: datetime) -> Iterator[Finding]:
         yield Finding(Kind.NO_ENTRY, None, now, what, f"gymops backup {evidence.environment}")
     if evidence.seals is not None:
         yield Finding(Kind.SEALS, None, now, evidence.seals, "gymops runbook show audit")
+
+
+def of_parts(evidence: Evidence, now: datetime) -> Iterator[Finding]:
+    """What is not kept of single tables and buckets."""
+    backup, deploy = f"gymops backup {evidence.environment}", f"gymops deploy {evidence.environment}"
+    between = "no time between two backups can be restored: point-in-time recovery is off"
+    said = {
+        Gap.BACKUP: (Kind.UNCOVERED, "nothing that can be restored has it", backup),
+        Gap.TIMES: (Kind.NO_TIMES, between, deploy),
+        Gap.VERSIONS: (Kind.NO_VERSIONS, "what is overwritten or deleted is gone: versioning is off", deploy),
+    }
+    for one in evidence.lacking:
+        kind, what, command = said[one.gap]
+        yield Finding(kind, None, now, f"{one.name}: {what}", command)

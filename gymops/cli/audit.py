@@ -35,7 +35,7 @@ was due; "mark" is good, late, failed, missing, skipped (the database was stoppe
 Kinds: missing, late, failed, skipped, too-small, unencrypted, unlocked, not-copied, beyond-retention,
 short-of-retention, never-tested, tested-too-long-ago, test-failed, test-could-not-verify, rpo, rto,
 log-damaged, not-backed-up-since-restore, entry-without-bytes, bytes-without-entry, seals, unseen (nobody
-could look there).
+could look there); of tables and buckets not-covered, no-point-in-time, no-versions.
 Exit 0: nothing was found; 3: something was."""
 
 

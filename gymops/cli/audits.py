@@ -41,8 +41,10 @@ def place(settings: Settings, environment: str) -> Place:
     Raises:
         ConfigError: neither is known.
     """
-    from gymops.cli import managed
+    from gymops.cli import items, managed
 
+    if own := items.backups(settings, environment):
+        return items.Items(settings, own)
     if managed.is_managed(settings, environment):
         return Managed(settings, environment)
     if environment != "local" and environment not in settings.databases:

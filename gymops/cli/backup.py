@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import context, managed, output, vaults
+from gymops.cli import context, items, managed, output, vaults
 from gymops.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
     """
     settings = context.settings(ctx)
     if managed.is_managed(settings, environment):
+        if own := items.backups(settings, environment):
+            items.take(own, tier, as_json=as_json)
+            return
         _by_aws(managed.backups(settings, environment), tier or "daily", as_json=as_json)
         return
     from gymops.backup import runs, tiers

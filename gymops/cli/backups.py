@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, managed, output, vaults
+from gymops.cli import context, items, managed, output, vaults
 from gymops.cli.backup import size
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gymops.backup.port import Listing, Point
 
 _SHOWN = 5
@@ -34,34 +36,42 @@ came to none: [{"tier", "began", "ended", "state", "message", ...}]}"""
 @click.pass_context
 def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     """List what can be restored: recovery points, and the times in between."""
+    from gymops.backup import runs
     from gymops.backup.listing import listing as look
     from gymops.store.records import plain
 
     settings = context.settings(ctx)
-    if managed.is_managed(settings, environment):
+    own = items.backups(settings, environment)
+    if own:
+        found = own.listing()
+        failed = list(runs.runs(own.vault, since=_good(found)))
+    elif managed.is_managed(settings, environment):
         found, failed = managed.backups(settings, environment).listing(), []
     else:
-        from gymops.backup import runs
-
         vault = vaults.vault(settings, environment)
         found = look(vault)
-        good = [point.taken for point in found.points if point.ready and point.damaged is None]
-        failed = list(runs.runs(vault, since=max(good, default=None)))
+        failed = list(runs.runs(vault, since=_good(found)))
     if as_json:
         output.document({"environment": environment, **plain(found), "failed": plain(failed)})
         return
-    _list(environment, found)
+    _list(environment, found, "items" if own else "events")
     for job in failed[-_SHOWN:]:
         output.text(f"{job.state.value}: {job.tier}, {job.began:%Y-%m-%d %H:%M:%S} UTC: {job.message}")
     if len(failed) > _SHOWN:
         output.note(f"and {len(failed) - _SHOWN} before them: --json has them all")
 
 
-def _list(environment: str, found: Listing) -> None:
+def _good(found: Listing) -> datetime | None:
+    """When the newest good one was taken."""
+    good = [point.taken for point in found.points if point.ready and point.damaged is None]
+    return max(good, default=None)
+
+
+def _list(environment: str, found: Listing, what: str) -> None:
     if not found.points:
         output.text(f"no backups of {environment} yet: gymops backup {environment}")
         return
-    headers = ("id", "kind", "tier", "taken (UTC)", "size", "events", "kept until", "verified")
+    headers = ("id", "kind", "tier", "taken (UTC)", "size", what, "kept until", "verified")
     output.table([_row(point) for point in found.points], headers)
     for window in found.windows:
         gone = f", set aside as {window.source}" if window.aside else ", deleted since" if window.gone else ""

@@ -74,9 +74,7 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     clock = SystemClock()
     s3 = account.client("s3")
     objects = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")
-    by = vaults.wrapping(settings, environment, account) or _of_the_stacks(
-        account, site, objects, environment
-    )
+    by = vaults.wrapping(settings, environment, account) or of_the_stacks(account, site, objects, environment)
     keys = vaults.keys(settings, environment, objects, by)
     records = Records(objects, environment, keys)
 
@@ -106,7 +104,7 @@ def backups(settings: Settings, environment: str) -> ManagedBackups:
     )  # fmt: skip
 
 
-def _of_the_stacks(account: Account, site: Site, objects: Objects, environment: str) -> WrappingKey | None:
+def of_the_stacks(account: Account, site: Site, objects: Objects, environment: str) -> WrappingKey | None:
     """The key of the stacks; of an environment whose stacks are gone, the one that the record names, if it is
     of the same account: of another anybody may have put it there.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gymops.cli import context, managed, output, restore_managed, restore_own, restoring, vaults
+from gymops.cli import context, items, managed, output, restore_managed, restore_own, restoring, vaults
 from gymops.clock import SystemClock
 from gymops.errors import ConfigError, GateRefused
 
@@ -63,6 +63,13 @@ def command(
 
     settings = context.settings(ctx)
     wanted = Wanted(at=_moment(at, SystemClock().now()) if at else None, point=point, to=to)
+    if own := items.backups(settings, environment):
+        if switch:
+            raise ConfigError(
+                "--switch knows only databases: the app knows its tables by their names",
+                hint=f"gymops restore {environment} without it; then copy from one table to the other",
+            )
+        ctx.exit(items.restore(own, wanted, plan_only=plan_only, as_json=as_json))
     if managed.is_managed(settings, environment):
         ctx.exit(
             restore_managed.restore(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gymops.backup.managed.judging import Verdict
     from gymops.backup.managed.switching import Change
     from gymops.backup.port import RestorePlan, Wanted
-    from gymops.backup.restore_test import Tested
+    from gymops.backup.restore_test import Restoring, Tested
     from gymops.backup.restored import Restoration
     from gymops.config import Settings
     from gymops.deploy.release.ledger import Release
@@ -56,7 +56,7 @@ def restore(
         return 0
     if to_switch and not output.confirm(f"Point {environment} at it when it is proved?", yes=yes):
         return 130
-    done = _restored(backups, plan)
+    done = restored(backups, plan)
     record(backups.objects, backups.keys, done)
     release = None
     if to_switch and done.result is Result.PASSED:
@@ -125,20 +125,21 @@ def _publish(account: Account, tested: Tested, *, stopped: bool) -> None:
         output.note(f"CloudWatch was not told: {error.message}")
 
 
-def _restored(backups: ManagedBackups, plan: RestorePlan) -> Restoration:
+def restored(backups: Restoring, plan: RestorePlan) -> Restoration:
+    """Bring it back and hold it to what was sealed; what came of it."""
     from gymops.backup.evidence import Result
     from gymops.backup.restore_test import Watch
     from gymops.backup.restored import Restoration
 
     clock = SystemClock()
     began, watch = clock.now(), Watch(clock, restoring.Phases())
-    restored = backups.restore(plan, watch)
+    made = backups.restore(plan, watch)
     done = Restoration(
         plan.id, plan.environment, plan.point, plan.lost_since, plan.to, Result.UNVERIFIED,
         plan.seal.number if plan.seal else None, None, None, None, plan.lost_events, began, began, {},
     )  # fmt: skip
     try:
-        proof = backups.prove(plan, restored, watch)
+        proof = backups.prove(plan, made, watch)
         why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
         done = replace(
             done, result=Result.PASSED if proof.passed else Result.FAILED, expected=proof.expected_events,

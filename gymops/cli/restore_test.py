@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import context, managed, output, restore_managed, restoring, vaults
+from gymops.cli import context, items, managed, output, restore_managed, restoring, vaults
 from gymops.clock import SystemClock
 from gymops.errors import ConfigError
 
@@ -32,7 +32,8 @@ Examples:
 --json: {"result": "passed", "failed" or "could not verify", "tier", "recovery_point", "restored_to", "seal",
 "events": {"expected", "restored"}, "digest": {"expected", "restored"}, "newer", "rpo_seconds", "rto_seconds",
 "phases": {name: seconds}, "target": {"tier", "rpo_seconds", "rto_seconds", "met"}, "message", "hint",
-"broken", "app", "drill", "id", "environment", "began", "ended", "gymops"}; with --all {"result", "tests":
+"broken", "app", "drill", "id", "environment", "began", "ended", "gymops"}, of tables also "items":
+{"expected", "restored"}; with --all {"result", "tests":
 [...]}; with --pending {"judged": [{"job", "instance", "point", "passed", "why"}]}. rto_seconds is from the
 request until the digest was equal, rpo_seconds from the newest moment that is proved to the request.
 Exit 0: passed. Exit 1: failed, or could not verify. With --drill, 0: it was found."""
@@ -61,7 +62,6 @@ def command(
     recorded and signed beside the backups.
     """
     from gymops.backup.port import Wanted
-    from gymops.store.records import plain
 
     if sum((tier is not None, point is not None, every, pending)) > 1 or (pending and (drill or with_app)):
         raise ConfigError(
@@ -70,7 +70,15 @@ def command(
     settings = context.settings(ctx)
     if pending:
         ctx.exit(0 if _pending(settings, environment, as_json=as_json) else 1)
-    if managed.is_managed(settings, environment):
+    own = items.backups(settings, environment)
+    if own:
+        if with_app:
+            raise ConfigError(
+                f"--with-app knows only databases, and the data of {environment} are tables",
+                hint=f"gymops restore-test {environment}",
+            )
+        tests = items.tests(own, None if every else [Wanted(tier=tier, point=point)], drill)
+    elif managed.is_managed(settings, environment):
         asked = None if every else [Wanted(tier=tier, point=point)]
         tests = restore_managed.tests(
             settings, environment, asked, drill=drill is not None, with_app=with_app
@@ -81,13 +89,23 @@ def command(
     for tested in tests:
         found.append(tested)
         if not as_json:
-            _show(tested)
+            _show(tested, "items" if own else "events")
     good = all(_good(one) for one in found)
     if as_json:
-        documents = [plain(one) for one in found]
+        documents = [_document(one, items=own is not None) for one in found]
         worst = next((one for one in found if not one.passed), found[0])
         output.document({"result": worst.result.value, "tests": documents} if every else documents[0])
     ctx.exit(0 if good else 1)
+
+
+def _document(tested: Tested, *, items: bool) -> dict[str, Any]:
+    """As JSON has it; of tables the counts are of items."""
+    from gymops.store.records import plain
+
+    found: dict[str, Any] = plain(tested)
+    if items:
+        found["items"], found["events"] = found["events"], {"expected": None, "restored": None}
+    return found
 
 
 def _pending(settings: Settings, environment: str, *, as_json: bool) -> bool:
@@ -157,7 +175,7 @@ def _good(tested: Tested) -> bool:
     return tested.caught if tested.drill else tested.passed
 
 
-def _show(tested: Tested) -> None:
+def _show(tested: Tested, what: str) -> None:
     rows: list[tuple[str, Any]] = [("result", tested.result.value.upper())]
     if tested.message:
         rows.append(("because", tested.message))
@@ -169,7 +187,8 @@ def _show(tested: Tested) -> None:
         rows.append(("as of", f"{tested.restored_to:%Y-%m-%d %H:%M:%S} UTC"))
     if tested.events.restored is not None:
         newer = f", and {tested.newer:,} newer" if tested.newer else ""
-        rows.append(("events", f"{tested.events.restored:,} of {tested.events.expected:,} sealed{newer}"))
+        sealed = "sealed" if what == "events" else "that must be there"
+        rows.append((what, f"{tested.events.restored:,} of {tested.events.expected:,} {sealed}{newer}"))
         rows.append(("digest", tested.digest.restored))
     rows.append(("RPO", _held(tested.rpo_seconds, tested.target.rpo_seconds)))
     rows.append(("RTO", _held(tested.rto_seconds, tested.target.rto_seconds)))

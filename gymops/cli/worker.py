@@ -69,13 +69,12 @@ def command(ctx: click.Context, environments: tuple[str, ...], once: bool, plan:
 
 def _tasks(settings: Settings, environment: str, now: datetime) -> Sequence[Task]:
     from gymops.backup import worker
-    from gymops.cli import managed
 
     place = audits.place(settings, environment)
     found = place.evidence(now)
     return worker.tasks(
         environment, place.expected().tiers, found.listing.points, found.tests, now,
-        managed=managed.is_managed(settings, environment),
+        managed=isinstance(place, audits.Managed),
     )  # fmt: skip
 
 

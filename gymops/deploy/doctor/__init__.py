@@ -64,6 +64,7 @@ def needed(deployment: Deployment) -> Policy:
     kinds = frozenset(one.kind for one in made)
     found = rights(kinds)
     restore = own.RESTORE | own.AUDIT if "AWS::RDS::DBInstance" in kinds else frozenset()
+    restore |= own.TABLES if "AWS::DynamoDB::Table" in kinds else frozenset()
     actions = own.actions(kinds) | restore | own.DOCTOR | found.core | found.other
     return policy(actions, _roles(deployment, made) if of_roles(actions) else ())
 

@@ -63,6 +63,14 @@ RESTORE: frozenset[str] = frozenset({
 })  # fmt: skip
 """What backing a database up and bringing it back does; no deploy needs it."""
 
+TABLES: frozenset[str] = frozenset({
+    "dynamodb:CreateBackup", "dynamodb:DeleteBackup", "dynamodb:DeleteItem", "dynamodb:DeleteTable",
+    "dynamodb:DescribeBackup", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
+    "dynamodb:ListBackups", "dynamodb:PutItem", "dynamodb:RestoreTableFromBackup", "dynamodb:Scan",
+    "dynamodb:TagResource",
+})  # fmt: skip
+"""What backing tables up and bringing them back does; no deploy needs it."""
+
 NEON: frozenset[str] = frozenset({"secretsmanager:CreateSecret"})
 """What keeping a branch's URLs as secrets does; no deploy needs it."""
 

@@ -33,6 +33,7 @@ LISTED = (
     | own.TASKS
     | own.DESTROY
     | own.RESTORE
+    | own.TABLES
     | own.NEON
     | own.AUDIT
     | own.DOCTOR

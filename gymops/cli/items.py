@@ -1,0 +1,264 @@
+"""The composition root of backups of tables: an environment that is deployed, whose data are in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gymops.cli import context, managed, output, restoring, vaults
+from gymops.clock import SystemClock
+from gymops.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gymops.backup.audit import Audit
+    from gymops.backup.evidence import Evidence, Expected
+    from gymops.backup.items.backups import ItemBackups
+    from gymops.backup.port import Point, Restored, Wanted
+    from gymops.backup.restore_test import Tested
+    from gymops.config import Settings
+    from gymops.deploy.verbs.site import Site
+
+_PACE_HERE, _PACE = 0.1, 5.0
+"""Seconds between two looks at what AWS makes."""
+_TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+_NOT_DATA = ("ReleaseBucketName", "StaticBucketName")
+"""Outputs: the buckets of what a release brings, which a release brings again."""
+
+
+def backups(settings: Settings, environment: str) -> ItemBackups | None:
+    """The backups of an environment's tables; None: it has a database, or no table, or is not deployed.
+
+    Raises:
+        LocalError, AwsError: it is not reached.
+    """
+    from gymops.aws.blobs import S3Blobs
+    from gymops.aws.object_lock import ObjectLock
+    from gymops.aws.s3 import S3Objects
+    from gymops.aws.tables import Tables
+    from gymops.backup.items.backups import ItemBackups
+    from gymops.backup.items.record import Sets
+    from gymops.backup.managed.waiting import Patience
+    from gymops.backup.restore_test import Records
+    from gymops.backup.vault import Vault
+    from gymops.cli import sites
+    from gymops.deploy.environment import resolve
+    from gymops.store.below import Below
+
+    if not managed.is_managed(settings, environment):
+        return None
+    deployment = resolve(settings, environment)
+    account = context.account(settings, deployment)
+    site = sites.site(settings, environment, yes=False)
+    bucket, outputs = site.bucket(), site.outputs("app")
+    if bucket is None or "DatabaseIdentifier" in outputs or "DatabaseSecretName" in outputs:
+        return None
+    names, clock, s3 = of(site, _TABLE), SystemClock(), account.client("s3")
+    store = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")
+    if not names and not store.keys(f"sets/{environment}/"):
+        return None
+    by = vaults.wrapping(settings, environment, account) or managed.of_the_stacks(
+        account, site, store, environment
+    )
+    keys = vaults.keys(settings, environment, store, by)
+    blobs = S3Blobs(s3, bucket, "backups/data/", clock)
+    vault = Vault(environment, store, blobs, keys, settings.home / "work", f"s3://{bucket}/backups")
+    records = Records(store, environment, keys)
+    if not names:  # its stacks are gone: what was written down is believed
+        last = Sets(store, environment, keys).all()[-1:]
+        names = [part.name for one in last for part in one.parts]
+    return ItemBackups(
+        environment=environment,
+        prefix=deployment.prefix,
+        names=names,
+        tables=Tables(account),
+        vault=vault,
+        region=account.region,
+        patience=Patience(clock, interval=_PACE_HERE if account.local else _PACE),
+        tiers=tiers(settings, environment, outputs.get("BackupTiers")).tiers,
+        verified=lambda: {
+            one.recovery_point: one.ended for one in records.read() if one.passed and one.recovery_point
+        },
+        lasted=records.lasted,
+    )
+
+
+def of(site: Site, kind: str) -> list[str]:
+    """The physical names of an environment's resources of a type; not of what a release brings again."""
+    brought = {site.outputs("base").get(name) for name in _NOT_DATA}
+    brought |= {site.outputs("app").get(name) for name in _NOT_DATA}
+    found = []
+    for stack in site.deployment.stacks():
+        reader, name = site.reader(site.deployment.region_of(stack)), site.deployment.stack_name(stack)
+        if reader.stack(name) is None or stack.scope == "account":
+            continue
+        live = [one for one in reader.resources(name) if one.live and one.kind == kind]
+        found += [one.physical for one in live if one.physical not in brought]
+    return sorted(found)
+
+
+def tiers(settings: Settings, environment: str, declared: str | None) -> Expected:
+    """What there should be: as gymops.toml says, or the template, or else a backup each day."""
+    from gymops.backup import declared as told
+    from gymops.backup.evidence import Expected
+    from gymops.backup.schedule import DAY, Schedule
+    from gymops.backup.tiers import Tier
+
+    if vaults.backup(settings, environment).tiers:
+        return Expected(vaults.tiers(settings, environment))
+    if declared:
+        return told.declared(declared)
+    daily = Tier("daily", Schedule(3, 0), 30 * DAY, rpo=DAY, rto=timedelta(minutes=30))
+    return Expected((daily,))
+
+
+def take(own: ItemBackups, tier: str | None, *, as_json: bool) -> None:
+    """Back up, and show it."""
+    from gymops.backup.tiers import named
+
+    chosen = named(own.tiers, tier)
+    point = own.take(chosen.name, restoring.Phases())
+    made = next(one for one in own.sets.all() if one.id == point.id)
+    if as_json:
+        parts = [
+            {"name": one.name, "backup": one.backup, "items": one.items, "moving": one.moving,
+             "digest": one.digest}
+            for one in made.parts
+        ]  # fmt: skip
+        output.document(
+            {
+                "environment": own.environment, "tier": chosen.name,
+                "recovery_point": {**_without_seal(point), "parts": parts}, "seal": None,
+                "restorable_until": None, "pruned": None, "notes": [], "damaged": None,
+            }
+        )  # fmt: skip
+        return
+    until = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
+    output.text(f"{point.kind} {point.id} ({point.tier}) in {point.where}{until}")
+    for one in made.parts:
+        moving = f", and {one.moving:,} that were written meanwhile" if one.moving else ""
+        output.text(f"table     {one.name}: {one.items:,} items{moving}, digest {one.digest}")
+    output.note(f"next: gymops restore-test {own.environment}")
+
+
+def _without_seal(point: Point) -> dict[str, Any]:
+    from gymops.store.records import plain
+
+    document = plain(point)
+    seal = document.pop("seal")
+    return {**document, "items": seal["events"], "digest": seal["head"]}
+
+
+def tests(own: ItemBackups, wanted: Sequence[Wanted] | None, drill: str | None) -> Iterator[Tested]:
+    """Restore-tests, recorded; of nothing in particular: each tier's newest point."""
+    from gymops.backup.catalogue import Seals
+    from gymops.backup.items.drill import KINDS, spoil
+    from gymops.backup.port import Wanted
+    from gymops.backup.recovery_point import new_id
+    from gymops.backup.restore_test import How, Records, run
+
+    store, keys = own.vault.objects, own.vault.keys
+    if drill not in (None, *KINDS):
+        raise ConfigError(f"--drill {drill} is nothing a table can have", hint=f"one of {', '.join(KINDS)}")
+
+    def spoiled(restored: Restored) -> str:
+        made = next(one for one in own.sets.made() if one.to == restored.name)
+        return spoil(own.tables, made.names, drill or "")
+
+    if wanted is None:
+        taken = dict.fromkeys(one.tier for one in own.listing().points if one.tier and one.ready)
+        wanted = [Wanted(tier=name) for name in taken] or [Wanted()]
+    records = Records(store, own.environment, keys)
+    for one in wanted:
+        clock = SystemClock()
+        how = How(new_id(clock.now()), own.environment, own.tiers, Seals(store, own.environment, keys),
+                  spoil=spoiled if drill else None)  # fmt: skip
+        tested = run(own, _tiered(own, one), how, clock, restoring.Phases())
+        records.add(tested)
+        yield tested
+
+
+def _tiered(own: ItemBackups, wanted: Wanted) -> Wanted:
+    """With the tier whose target it is held to: that of the point, or of the newest."""
+    found = [
+        one
+        for one in own.listing().points
+        if one.ready and wanted.point in (None, one.id) and wanted.tier in (None, one.tier)
+    ]
+    return replace(wanted, tier=found[-1].tier) if found else wanted
+
+
+def restore(own: ItemBackups, wanted: Wanted, *, plan_only: bool, as_json: bool) -> int:
+    """Restore beside what is there, under new names, and prove it; the exit code."""
+    from gymops.backup.evidence import Result
+    from gymops.backup.restored import record
+    from gymops.cli.restore_managed import restored
+    from gymops.store.records import plain
+
+    plan, note = own.plan(wanted), output.note
+    note(f"restore  {plan.environment}, as it was at {plan.lost_since:%Y-%m-%d %H:%M:%S.%f} UTC")
+    note(f"from     {plan.point}")
+    for name, to in plan.settings.items():
+        note(f"table    {name} as {to}")
+    note(f"proof    {plan.seal.events if plan.seal else 0:,} items that were the same before and after it")
+    if plan_only:
+        if as_json:
+            output.document(plain(plan))
+        return 0
+    done = restored(own, plan)
+    record(own.vault.objects, own.vault.keys, done)
+    if as_json:
+        document = plain(done)
+        items = {"expected": document.pop("expected"), "restored": document.pop("restored")}
+        output.document({**document, "items": items, "url": None})
+    else:
+        seconds = (done.ended - done.began).total_seconds()
+        output.text(f"restored {own.environment} as it was at {done.restored_to:%Y-%m-%d %H:%M:%S} UTC, in"
+                    f" {seconds:.1f} s, to {', '.join(plan.settings.values())}")  # fmt: skip
+        if done.result is Result.PASSED:
+            output.text(f"proved   {done.restored:,} items, digest {done.digest}")
+        else:
+            output.text(f"{done.result.value.upper():<8} {done.message}")
+    return 0 if done.result is Result.PASSED else 1
+
+
+@dataclass(frozen=True)
+class Items:
+    """What an audit looks at: see ``audits.Place``."""
+
+    settings: Settings
+    own: ItemBackups
+
+    def expected(self) -> Expected:
+        """What there should be."""
+        return tiers(self.settings, self.own.environment, self._outputs.get("BackupTiers"))
+
+    def evidence(self, now: datetime) -> Evidence:
+        """What there is."""
+        from gymops.backup.gather import trial
+        from gymops.backup.items.gather import gather
+        from gymops.backup.restore_test import Records
+
+        vault = self.own.vault
+        tests = [trial(one) for one in Records(vault.objects, self.own.environment, vault.keys).read()]
+        return gather(self.own, now, tests, of(self._site, _BUCKET))
+
+    def publish(self, found: Audit) -> None:
+        """Tell CloudWatch and the alert topic."""
+        from gymops.deploy.environment import resolve
+        from gymops.scheduled import publish
+
+        account = context.account(self.settings, resolve(self.settings, self.own.environment))
+        publish(found, account, self._outputs.get("AlertTopicArn", ""))
+
+    @property
+    def _outputs(self) -> Mapping[str, str]:
+        return self._site.outputs("app")
+
+    @cached_property
+    def _site(self) -> Site:
+        from gymops.cli import sites
+
+        return sites.site(self.settings, self.own.environment, yes=False)

@@ -1,0 +1,71 @@
+"""Backups of an environment whose data are a DynamoDB table: taken, restored, proved, audited."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_lifestyle_phased import Lifestyle, app
+
+__all__ = ["app"]
+TABLE = "users-dev"
+
+
+def put(app: Lifestyle, *numbers: int, **more: Any) -> None:
+    for number in numbers:
+        item = {"user_id": {"S": f"user-{number:03}"}, "tags": {"SS": ["b", "a"]}, **more}
+        app.of("dynamodb", "dev").put_item(TableName=TABLE, Item=item)
+
+
+def tables(app: Lifestyle) -> list[str]:
+    return list(app.of("dynamodb", "dev").list_tables()["TableNames"])
+
+
+def finds(app: Lifestyle, *kinds: str) -> None:
+    """An audit finds these kinds, and no others."""
+    said, _ = app.run("audit dev --json", 3 if kinds else 0)
+    assert {one["kind"] for one in json.loads(said)["findings"]} == set(kinds), said
+
+
+@pytest.mark.long
+def test_a_table_is_backed_up_restored_proved_and_audited(app: Lifestyle) -> None:
+    app.run("deploy dev --yes")
+    finds(app, "missing", "not-covered")
+    put(app, *range(120))
+
+    said, _ = app.run("backup dev --json")
+    point = json.loads(said)["recovery_point"]
+    assert (point["items"], [one["name"] for one in point["parts"]]) == (120, [TABLE])
+    listed = json.loads(app.run("backups dev --json")[0])["points"]
+    assert [(one["id"], one["ready"], one["seal"]["events"]) for one in listed] == [(point["id"], True, 120)]
+    finds(app, "never-tested")
+
+    put(app, 500)  # what came later is in no backup
+    tested = json.loads(app.run("restore-test dev --json")[0])
+    assert (tested["result"], tested["items"]) == ("passed", {"expected": 120, "restored": 120})
+    assert tested["target"]["met"] is True
+    assert tables(app) == [TABLE]
+    finds(app)
+
+    spoilt = json.loads(app.run("restore-test dev --drill missing-event --json")[0])
+    assert spoilt["result"] == "failed"
+    assert spoilt["message"] == 'the table users-dev: the item {"user_id":{"S":"user-000"}} is missing'
+    spoilt = json.loads(app.run("restore-test dev --drill --json")[0])
+    assert '"user-000"}} is not what it was' in spoilt["message"]
+    assert spoilt["items"] == {"expected": 120, "restored": 119}
+
+    app.run(f"restore dev --from {point['id']} --to again")
+    assert app.of("dynamodb", "dev").scan(TableName=f"again-{TABLE}", Select="COUNT")["Count"] == 120
+    app.run(f"restore dev --from {point['id']} --to again", 4)
+    app.run("restore dev --switch", 2)
+
+    dynamodb = app.of("dynamodb", "dev")
+    dynamodb.update_continuous_backups(
+        TableName=TABLE, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
+    )
+    finds(app, "no-point-in-time")
+    dynamodb.delete_backup(BackupArn=point["parts"][0]["backup"])
+    finds(app, "entry-without-bytes", "no-point-in-time", "not-covered")
+    app.run("restore-test dev", 1)

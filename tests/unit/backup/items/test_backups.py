@@ -1,0 +1,271 @@
+"""Backups of tables, against a DynamoDB in memory that others write to all the time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gymops.aws.backup_jobs import Job
+from gymops.aws.tables import Item, Table, TableBackup
+from gymops.backup import restore_test
+from gymops.backup.audit import audit
+from gymops.backup.catalogue import Seals
+from gymops.backup.envelope import Forged
+from gymops.backup.evidence import Expected, Result
+from gymops.backup.findings import Kind
+from gymops.backup.gather import trial
+from gymops.backup.items.backups import ItemBackups
+from gymops.backup.items.gather import gather
+from gymops.backup.items.record import Made
+from gymops.backup.keys import Keys
+from gymops.backup.managed.lease import Leases
+from gymops.backup.managed.waiting import Patience
+from gymops.backup.port import Restored, Wanted
+from gymops.backup.restore_test import How, run
+from gymops.backup.schedule import DAY, Schedule
+from gymops.backup.tiers import Tier
+from gymops.backup.vault import Vault
+from gymops.errors import ConfigError, GateRefused, GymopsError
+from gymops.store.folder import FolderBlobs
+from tests.contract.objects import MemoryObjects
+from tests.unit.clocks import START, FakeClock
+
+DAILY = Tier("daily", Schedule(3, 0), 30 * DAY, rpo=DAY, rto=timedelta(minutes=30))
+_NONE: Callable[[], None] = lambda: None  # noqa: E731
+
+
+class MemoryTables:
+    """Tables as dictionaries, and copies of them as backups."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.there: dict[str, dict[str, Item]] = {}
+        self.kept: dict[str, tuple[str, TableBackup, dict[str, Item]]] = {}
+        self.continuous = True
+        self.meanwhile: list[Callable[[], None]] = []
+        """What others do after the first look, and after the backup."""
+
+    def put(self, name: str, item: Item) -> None:
+        self.there.setdefault(name, {})[json.dumps(item["id"])] = item
+
+    def remove(self, name: str, key: Item) -> None:
+        self.there[name].pop(json.dumps(key["id"]))
+
+    def find(self, name: str) -> Table | None:
+        if name not in self.there:
+            return None
+        return Table(name, f"arn:{name}", "ACTIVE", ("id",), START, self.continuous)
+
+    def items(self, name: str) -> Iterator[Item]:
+        yield from list(self.there[name].values())
+
+    def back_up(self, table: str, name: str) -> str:
+        self._others()
+        arn = f"arn:{table}/backup/{len(self.kept)}"
+        made = TableBackup(arn, name, "AVAILABLE", self.clock.now(), 10)
+        self.kept[arn] = (table, made, dict(self.there[table]))
+        self._others()
+        return arn
+
+    def backups(self, table: str) -> list[TableBackup]:
+        return [made for of, made, _ in self.kept.values() if of == table]
+
+    def backing_up(self, arn: str) -> Job:
+        return Job(arn, "COMPLETED", "", "", arn)
+
+    def forget(self, arn: str) -> None:
+        self.kept.pop(arn, None)
+
+    def restore(self, arn: str, name: str) -> None:
+        self.there[name] = dict(self.kept[arn][2])
+
+    def restoring(self, name: str) -> Job:
+        return Job(name, "COMPLETED", "", "", name)
+
+    def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        assert name in self.there
+        assert tags
+
+    def delete(self, name: str) -> bool:
+        return self.there.pop(name, None) is not None
+
+    def _others(self) -> None:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+@pytest.fixture
+def tables(clock: FakeClock) -> MemoryTables:
+    found = MemoryTables(clock)
+    for number in range(3):
+        found.put("users", _item(number))
+    found.put("goals", _item(1))
+    return found
+
+
+@pytest.fixture
+def vault(objects: MemoryObjects, keys: Keys, data: Path, clock: FakeClock) -> Vault:
+    return Vault("prod", objects, FolderBlobs(data, clock), keys, data / "work", str(data))
+
+
+@pytest.fixture
+def backups(tables: MemoryTables, vault: Vault, clock: FakeClock) -> ItemBackups:
+    return ItemBackups(
+        "prod", "prod-app", ["goals", "users"], tables, vault, "us-east-1", Patience(clock), (DAILY,)
+    )
+
+
+def _item(number: int, value: str = "a") -> Item:
+    return {"id": {"S": f"u{number}"}, "value": {"S": value}}
+
+
+def _test(backups: ItemBackups, spoil: Callable[[Restored], str] | None = None) -> restore_test.Tested:
+    clock, vault = backups.patience.clock, backups.vault
+    how = How("one", "prod", (DAILY,), Seals(vault.objects, "prod", vault.keys), spoil=spoil)
+    return run(backups, Wanted(tier="daily"), how, clock)
+
+
+def test_what_is_taken_is_listed_restored_and_proved(backups: ItemBackups, tables: MemoryTables) -> None:
+    point = backups.take("daily")
+    assert backups.listing().points == (point,)
+    assert (point.ready, point.encrypted, point.seal and point.seal.events) == (True, True, 4)
+    tables.put("users", _item(9))
+    tested = _test(backups)
+    assert (tested.result, tested.events.restored, tested.target.met) == (Result.PASSED, 4, True)
+    assert set(tables.there) == {"users", "goals"}
+    assert backups.sets.made() == []
+
+
+@pytest.mark.parametrize("spoilt", ["missing", "changed"])
+def test_what_does_not_come_back_is_named_by_its_key_and_never_by_its_value(
+    backups: ItemBackups, tables: MemoryTables, spoilt: str
+) -> None:
+    backups.take("daily")
+
+    def spoil(restored: Restored) -> str:
+        if spoilt == "missing":
+            tables.remove(f"{restored.name}-users", _item(1))
+        else:
+            tables.put(f"{restored.name}-users", _item(1, "secret"))
+        return spoilt
+
+    tested = _test(backups, spoil)
+    assert (tested.result, tested.events.expected, tested.events.restored) == (Result.FAILED, 4, 3)
+    how = "is missing" if spoilt == "missing" else "is not what it was when it was backed up"
+    assert tested.message == f'the table users: the item {{"id":{{"S":"u1"}}}} {how}'
+    assert set(tables.there) == {"users", "goals"}
+
+
+def test_what_is_written_meanwhile_may_come_back_as_either(
+    backups: ItemBackups, tables: MemoryTables
+) -> None:
+    tables.meanwhile = [_NONE, _NONE, lambda: tables.put("users", _item(0, "b")),
+                        lambda: tables.put("users", _item(1, "b"))]  # fmt: skip
+    backups.take("daily")
+    parts = {part.name: part for part in backups.sets.all()[0].parts}
+    assert (parts["users"].items, parts["users"].moving, parts["goals"].moving) == (1, 2, 0)
+    assert _test(backups).result is Result.PASSED
+
+
+def test_of_what_is_written_twice_meanwhile_nobody_can_tell(
+    backups: ItemBackups, tables: MemoryTables
+) -> None:
+    tables.meanwhile = [_NONE, _NONE, lambda: tables.put("users", _item(0, "b")),
+                        lambda: tables.put("users", _item(0, "c"))]  # fmt: skip
+    backups.take("daily")
+    tested = _test(backups)
+    assert tested.result is Result.UNVERIFIED
+    assert tested.message is not None
+    assert 'users: {"id":{"S":"u0"}}' in tested.message
+    assert set(tables.there) == {"users", "goals"}
+
+
+def test_what_a_killed_test_left_goes_with_the_next_and_nothing_else(
+    backups: ItemBackups, tables: MemoryTables, objects: MemoryObjects
+) -> None:
+    backups.take("daily")
+    left = backups.plan(Wanted(test=True))
+    backups.restore(left)
+    backups.restore(backups.plan(Wanted(to="kept")))
+    assert backups.clear() == []  # it runs: this process has its lease
+    Leases(objects, "prod").drop(left.id)
+    tables.put("prod-app-test-results", _item(1))  # a table of the app's, whatever it is called
+    assert set(backups.clear()) == {f"{left.to}-users", f"{left.to}-goals"}
+    assert set(tables.there) == {"users", "goals", "kept-users", "kept-goals", "prod-app-test-results"}
+    with pytest.raises(GateRefused):
+        backups.drop(Restored("kept", "", 0, None))
+
+
+def test_nothing_is_restored_over_a_table_or_to_a_time_in_between(
+    backups: ItemBackups, tables: MemoryTables
+) -> None:
+    backups.take("daily")
+    tables.put("new-users", _item(1))
+    with pytest.raises(GateRefused, match="new-users"):
+        backups.plan(Wanted(to="new"))
+    with pytest.raises(ConfigError, match="nothing could be proved"):
+        backups.plan(Wanted(at=START))
+
+
+def test_a_backup_that_fails_leaves_nothing_and_is_written_down(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    del tables.there["users"]
+    with pytest.raises(GymopsError, match="users is gone"):
+        backups.take("daily")
+    assert tables.kept == {}
+    assert backups.vault.blobs.keys("") == []
+    assert Kind.UNSEEN in _kinds(backups, clock)
+
+
+def test_what_is_old_goes_but_never_the_newest(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    first = backups.take("daily")
+    clock.sleep(timedelta(days=31).total_seconds())
+    assert [one.id for one in backups.listing().points] == [first.id]
+    lost = tables.back_up("users", "gymops-prod-killed")
+    clock.sleep(2 * 3600)
+    second = backups.take("daily")
+    assert [one.id for one in backups.listing().points] == [second.id]
+    assert lost not in tables.kept
+    assert len(tables.kept) == 2
+    assert len(backups.vault.blobs.keys("")) == 2
+
+
+def test_the_audit_finds_what_is_not_kept(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    assert _kinds(backups, clock) == {Kind.MISSING, Kind.UNCOVERED}
+    point = backups.take("daily")
+    assert _kinds(backups, clock) == {Kind.UNTESTED}
+    assert _kinds(backups, clock, _test(backups)) == set()
+    tables.continuous = False
+    assert _kinds(backups, clock, _test(backups)) == {Kind.NO_TIMES}
+    tables.continuous = True
+    tables.back_up("users", "gymops-prod-killed")
+    clock.sleep(2 * 3600)
+    assert _kinds(backups, clock, _test(backups)) == {Kind.NO_ENTRY}
+    tables.forget(backups.sets.all()[0].parts[0].backup)
+    assert _kinds(backups, clock) >= {Kind.NO_BYTES, Kind.UNCOVERED, Kind.NO_ENTRY}
+    assert backups.listing().points[0].id == point.id
+    now = clock.now()
+    found = audit(gather(backups, now, [], ["photos"]), Expected((DAILY,)), now).findings
+    assert any(one.what.startswith("photos: ") for one in found)
+
+
+def _kinds(backups: ItemBackups, clock: FakeClock, *tests: restore_test.Tested) -> set[Kind]:
+    found = gather(backups, clock.now(), [trial(one) for one in tests])
+    return {one.kind for one in audit(found, Expected((DAILY,)), clock.now()).findings}
+
+
+def test_records_are_signed(backups: ItemBackups, objects: MemoryObjects) -> None:
+    backups.sets.make(Made("one", "to", ("users",)))
+    data, etag, _ = objects.get("made/prod/one.json") or pytest.fail("it is not there")
+    objects.replace("made/prod/one.json", data.replace(b"users", b"goals"), etag)
+    with pytest.raises(Forged):
+        backups.clear()
