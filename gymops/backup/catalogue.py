@@ -118,11 +118,14 @@ class Seals:
         """
         self._objects.create(self._key(seal.number), envelope.close(seal.dump(), self._keys))
 
-    def go_on(self, proved: int, restore: str, make: Callable[[Sealed, int], Seal]) -> Seal:
+    def go_on(
+        self, proved: int, restore: str, make: Callable[[Sealed, int], Seal], *, here: bool = False
+    ) -> Seal:
         """Record the seal with which a restored database goes on from the one that was proved of it; of each
         restore there is one, also where who recorded it was killed.
 
-        ``make`` seals what is there now, given what was proved and the number of the seal.
+        ``make`` seals what is there now, given what was proved and the number of the seal; ``here``: in the
+        same WAL.
 
         Raises:
             Exists: others seal all the time.
@@ -135,7 +138,7 @@ class Seals:
             if there := next((one for one in row if one.goes_on and one.goes_on.restore == restore), None):
                 return there
             last = row[0] if row else before.last
-            number, goes_on = last.number + 1, GoesOn(proved, before.last.digest, restore)
+            number, goes_on = last.number + 1, GoesOn(proved, before.last.digest, restore, here)
             seal = replace(make(before, number), number=number, previous=last.digest, goes_on=goes_on)
             try:
                 self.add(seal)

@@ -79,7 +79,7 @@ def _put_back(vault: Vault) -> datetime | None:
             if copied and one.taken < copied:
                 return None
             if one.goes_on:
-                return one.taken
+                return None if one.goes_on.here else one.taken
     except SealError:
         return None  # told by ``seals``
     return None

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from gymops.backup import stream
 from gymops.backup.isolated import NotRecovered
 from gymops.backup.port import Tell
-from gymops.backup.recovery_point import RecoveryPoint
+from gymops.backup.recovery_point import RecoveryPoint, StoredFile
+from gymops.backup.stream import Writer
 from gymops.backup.vault import Vault
 from gymops.clock import Clock
 from gymops.errors import ServerError
 from gymops.pg import embedded
 from gymops.pg.cluster import last_useful
 from gymops.pg.embedded import Server
-from gymops.pg.process import environment
+from gymops.pg.programs import address, seen_with
 
 # Owners and rights name roles that are not here; subscriptions would speak to others.
 _LEFT_OUT = ("--no-owner", "--no-privileges", "--no-subscriptions", "--no-publications", "--no-tablespaces")
@@ -35,11 +39,35 @@ def load(server: Server, vault: Vault, point: RecoveryPoint, clock: Clock, tell:
     embedded.start(server, clock=clock, tied_to_parent=True)
     file = point.files[0]
     tell("load", f"{file.bytes / 1e6:,.1f} MB, checked as they are read")
+    with restoring(server.binaries, server.url(), file.key, *_LEFT_OUT) as sink:
+        read(vault, file, sink)
+
+
+def read(vault: Vault, file: StoredFile, sink: Writer) -> None:
+    """A dump, as it was before it was stored.
+
+    Raises:
+        Damaged, NoBlob, KeyProblem: it is not what was stored, is gone, or is encrypted to another key.
+    """
+    with vault.blobs.read(file.key) as stored:
+        source = stream.Checked(stored, file.key, file.bytes, file.sha256)
+        stream.load(source, sink, vault.keys, name=file.key)
+        source.finish()
+
+
+@contextmanager
+def restoring(binaries: Path, url: str, name: str, *arguments: str) -> Iterator[Writer]:
+    """What is written here is loaded into a database by pg_restore.
+
+    Raises:
+        NotRecovered: it does not take it.
+        ServerError: there is no room for it.
+    """
     command = [
-        str(server.binaries / "pg_restore"), "--exit-on-error", *_LEFT_OUT, "-d", server.url(),
+        str(binaries / "pg_restore"), "--exit-on-error", *arguments, "-d", address(url),
     ]  # fmt: skip
     with subprocess.Popen(
-        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, env=seen_with(url), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         if process.stdin is None or process.stderr is None:
             raise AssertionError("it was started with pipes")
@@ -48,11 +76,7 @@ def load(server: Server, vault: Vault, point: RecoveryPoint, clock: Clock, tell:
         reader = threading.Thread(target=lambda: said.append(errors.read()))
         reader.start()
         try:
-            with vault.blobs.read(file.key) as stored:
-                source = stream.Checked(stored, file.key, file.bytes, file.sha256)
-                sink = _Past(process.stdin.fileno())
-                stream.load(source, sink, vault.keys, name=file.key)
-                source.finish()
+            yield _Past(process.stdin.fileno())
             process.stdin.close()
         except BaseException:
             process.kill()
@@ -62,8 +86,8 @@ def load(server: Server, vault: Vault, point: RecoveryPoint, clock: Clock, tell:
         status, why = process.wait(), b"".join(said).decode(errors="replace")
     if status != 0:
         if any(cause in why for cause in _ROOM):
-            raise ServerError(f"the dump cannot be loaded: {last_useful(why)}", hint="make room on the disk")
-        raise NotRecovered(f"{file.key} cannot be loaded: {last_useful(why)}")
+            raise ServerError(f"{name} cannot be loaded: {last_useful(why)}", hint="make room on the disk")
+        raise NotRecovered(f"{name} cannot be loaded: {last_useful(why)}")
 
 
 class _Past:

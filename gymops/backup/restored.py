@@ -39,6 +39,8 @@ class Restoration:
     message: str | None = None
     switched: int | None = None
     """The seal that the environment goes on with; None: it was not pointed at it."""
+    kept: str | None = None
+    """What the database before is called since, beside it on its server; None: it is in ``to``."""
     gymops: str = __version__
 
 

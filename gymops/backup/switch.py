@@ -149,13 +149,14 @@ def _sealed_in_place(server: Server, environment: str, before: Sealed, number: i
     if not proof.passed:
         why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
         raise GymopsError(f"in its place it is not what was sealed: {why}")
-    grown, rejected = _grown(server.url(), before)
+    more, rejected = grown(server.url(), before)
     with closing(connect_plain(server.url())) as connection:
         mark = sealing.emit(connection, "gymops.seal", str(number))
-    return sealing.compose(before, environment, grown, rejected, mark)
+    return sealing.compose(before, environment, more, rejected, mark)
 
 
-def _grown(url: str, before: Sealed) -> tuple[dict[str, Grown], Rejected]:
+def grown(url: str, before: Sealed) -> tuple[dict[str, Grown], Rejected]:
+    """What is there and was not sealed yet."""
     if not has_events(url):
         return {}, Rejected()
     with closing(PostgresLog(url)) as log, snapshot(log.connection):

@@ -97,12 +97,14 @@ def passed(point: RecoveryPoint, seals: Behind, upto: int, by: datetime | None =
     time; None: nothing was sealed by then.
 
     A database that was put back goes on with another history, and its first seal says so: none from there on
-    is passed by what was taken before. Where the seals behind an old point went, there is the point's own.
+    is passed by what was taken before, unless the server's WAL goes on as well. Where the seals behind an old
+    point went, there is the point's own.
     """
     first, found = point.seal.number if point.seal else 1, point.seal
     for one in seals(first):
         past = lsn.parse(one.lsn) > upto
-        if past or (one.goes_on and one.number > first) or one.system != point.system:
+        elsewhere = one.goes_on and not one.goes_on.here and one.number > first
+        if past or elsewhere or one.system != point.system:
             break
         if by is None or one.taken <= by:
             found = sealed_at(one)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gymops.cli import context, items, managed, output, restore_managed, restore_own, restoring, vaults
 from gymops.clock import SystemClock
-from gymops.errors import ConfigError, GateRefused
+from gymops.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gymops.backup.port import RestorePlan
     from gymops.backup.restored import Restoration
-    from gymops.config import Settings
 
 _AGO = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s? ago")
 _EPILOG = """\b
@@ -33,7 +30,8 @@ A time that no backup covers is refused (4), with the nearest one that can be re
 \b
 --json: {"id", "environment", "recovery_point", "restored_to", "to", "url", "result": "passed", "failed" or
 "could not verify", "seal", "expected", "restored", "digest", "lost_events", "phases", "began", "ended",
-"message", "switched": the seal it goes on with, or null}; of RDS also "release", as of `gymops deploy`, with
+"message", "switched": the seal it goes on with, or null, "kept": what a database that was named by a URL is
+called since, or null}; of RDS also "release", as of `gymops deploy`, with
 "restore" {"kept", "seal", "events", "digest", ...}; with --plan the plan, exit 0.
 Exit 1: something sealed did not come back as it was, or nobody can tell; 5: --switch failed, and what ran
 before runs again; 6: nor could that be put back; 7, 8: of RDS, as of `gymops deploy`."""
@@ -56,7 +54,8 @@ def command(
     """Bring an environment's PostgreSQL back as it was, beside the one that runs.
 
     Never over a running database: it comes up in a folder of its own, apart from everything, and is held to
-    what was sealed. --switch then lets the two change places; the one before is kept.
+    what was sealed. --switch then lets the two change places; the one before is kept. Where a URL names the
+    database, what is restored is loaded beside it on its server, and the two change names.
     """
     from gymops.backup.port import Wanted
     from gymops.store.records import plain
@@ -85,34 +84,15 @@ def command(
         restoring.receive(settings, environment, vault)
     plan = restores.plan(wanted)
     restoring.show_plan(plan)
-    if switch:
-        _may_switch(settings, environment, plan)
+    question = restore_own.may_switch(settings, restores, plan) if switch else None
     if plan_only:
         if as_json:
             output.document(plain(plan))
         return
-    if switch and not output.confirm(
-        f"Stop the server of {environment} and put this in its place? The one before is kept.", yes=yes
-    ):
+    if question and not output.confirm(question, yes=yes):
         ctx.exit(1)
     done, url = restore_own.restore(settings, restores, plan, vault, to_switch=switch)
     ctx.exit(_shown(done, url, as_json=as_json))
-
-
-def _may_switch(settings: Settings, environment: str, plan: RestorePlan) -> None:
-    from gymops.backup.switch import refuse
-
-    if environment != "local" or "local" in settings.databases:
-        raise ConfigError(
-            f"--switch knows only the embedded server of local: {environment} is another's to start and stop",
-            hint=f"restore without it, then change `database` of [environments.{environment}]",
-        )
-    if plan.seal is None:
-        raise GateRefused(
-            "nothing was sealed by then, so nothing would be proved of what it is switched to",
-            hint="restore without --switch, and look at it",
-        )
-    refuse(restoring.server(settings), Path(plan.to))
 
 
 def _moment(text: str, now: datetime) -> datetime:
@@ -142,8 +122,12 @@ def _show(done: Restoration, url: str | None) -> None:
     text = output.text
     restoring.show(done)
     if done.switched is not None:
-        text(f"switched {done.environment} runs on it (seal {done.switched}); the one before is in {done.to}")
-        output.note(f"next: gymops backup {done.environment}  # until then nothing later can be restored")
+        before = f"is the database {done.kept}" if done.kept else f"is in {done.to}"
+        text(f"switched {done.environment} runs on it (seal {done.switched}); the one before {before}")
+        why = "that seals what came since" if done.kept else "until then nothing later can be restored"
+        output.note(f"next: gymops backup {done.environment}  # {why}")
+        if done.kept:
+            output.note(f"{done.to}, stopped, has it once more: remove it when nobody wants to look at it")
         return
     text(f"in       {done.to}, running: {url}")
     output.note(f"next: gymops --home {done.to} db stop ends it")

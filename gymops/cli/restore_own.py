@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gymops.cli import output, restoring
+from gymops.cli import changing, output, restoring
 from gymops.clock import SystemClock
-from gymops.errors import GymopsError
+from gymops.errors import GateRefused, GymopsError
 
 if TYPE_CHECKING:
     from gymops.backup.port import RestorePlan, Wanted
@@ -18,7 +18,24 @@ if TYPE_CHECKING:
     from gymops.backup.restored import Restoration
     from gymops.backup.unfinished import Unfinished
     from gymops.backup.vault import Vault
+    from gymops.cli.changing import Places
     from gymops.config import Settings
+
+
+def may_switch(settings: Settings, restores: Restores, plan: RestorePlan) -> str:
+    """See that what is restored can take the environment's place; the question whether it is to.
+
+    Raises:
+        GateRefused: it cannot.
+    """
+    if plan.seal is None:
+        raise GateRefused(
+            "nothing was sealed by then, so nothing would be proved of what it is switched to",
+            hint="restore without --switch, and look at it",
+        )
+    what = changing.places(settings, restores.vault, restores).refuse(plan)
+    output.note(f"switch   {what}")
+    return f"{what[0].upper()}{what[1:]}?"
 
 
 def restore(
@@ -60,11 +77,9 @@ def restore(
             kept = restores.keep(plan, restored)
             url = kept.url
             if to_switch and done.result is Result.PASSED and seal:
-                from gymops.backup.switch import switch
-
-                server = restoring.server(settings)
-                goes_on = switch(server, restores.server(kept), seal, vault.seals, plan.id, clock, watch)
-                done, url = replace(done, switched=goes_on.number), server.url()
+                place = changing.places(settings, vault, restores)
+                changed = place.change(restores.server(kept), seal, done, watch, begun=False)
+                done, url = replace(done, switched=changed.seal, kept=changed.kept), changed.url
         except GymopsError as error:
             if (to / unfinished.NAME).exists():
                 record(vault.objects, vault.keys, unfinished.failed(done, error))
@@ -91,8 +106,14 @@ def go_on(
     for one in unfinished.find(vault, homes):
         same = one.home == to and _same(one.done, wanted)
         output.note(f"goes on: {one.home} was restored by a run that was killed")
-        ended = _end(settings, restores, vault, one, up=same, to_switch=same and to_switch)
-        if same or (to_switch and one.switched):
+        place = changing.places(settings, vault, restores)
+        try:
+            begun = place.begun(one)
+        except GymopsError as error:
+            output.note(f"whether it took its place by then cannot be seen, and it stays: {error.message}")
+            continue
+        ended = _end(restores, vault, one, place, begun=begun, up=same, to_switch=same and to_switch)
+        if same or (to_switch and begun):
             found = ended
     return found
 
@@ -102,24 +123,25 @@ def _same(done: Restoration, wanted: Wanted) -> bool:
 
 
 def _end(
-    settings: Settings, restores: Restores, vault: Vault, one: Unfinished, *, up: bool, to_switch: bool
-) -> tuple[Restoration, str | None]:
-    from gymops.backup import isolated, switch, unfinished
+    restores: Restores, vault: Vault, one: Unfinished, place: Places, *, begun: bool, up: bool,
+    to_switch: bool,
+) -> tuple[Restoration, str | None]:  # fmt: skip
+    from gymops.backup import isolated, unfinished
     from gymops.backup.evidence import Result
     from gymops.pg import embedded
 
-    clock, tell, done = SystemClock(), restoring.Phases(), one.done
+    tell, done = restoring.Phases(), one.done
     there, url = restores.found(one.home), None
-    take_over = switch.go_on if one.switched else switch.switch
     try:
-        if one.seal and (one.switched or (to_switch and done.result is Result.PASSED)):
-            server = restoring.server(settings)
-            seal = take_over(server, there, one.seal, vault.seals, done.id, clock, tell)
-            done, url = replace(done, switched=seal.number), server.url()
-        elif up:
-            if not embedded.status(there).running:
-                isolated.again(there, clock)
-            url = restores.address(there)
+        if one.seal and (begun or (to_switch and done.result is Result.PASSED)):
+            changed = place.change(there, one.seal, done, tell, begun=begun)
+            done, url = replace(done, switched=changed.seal, kept=changed.kept), changed.url
+        else:
+            place.leave(one)
+            if up:
+                if not embedded.status(there).running:
+                    isolated.again(there, SystemClock())
+                url = restores.address(there)
     except GymopsError as error:
         one.end(vault, unfinished.failed(done, error))
         raise

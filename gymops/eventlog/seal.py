@@ -54,6 +54,8 @@ class GoesOn:
     digest: str
     restore: str
     """Which one."""
+    here: bool = False
+    """Whether the WAL goes on as well: what is recovered passes from the history before to this one."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,8 @@ def _plain(seal: Seal) -> dict[str, Any]:
     if seal.goes_on:  # the others are spelled as ever
         before = seal.goes_on
         document["goes_on"] = {"number": before.number, "digest": before.digest, "restore": before.restore}
+        if before.here:
+            document["goes_on"]["here"] = True
     return document
 
 
@@ -239,5 +243,7 @@ def _read(document: dict[str, Any]) -> Seal:
             user: Grown(one["events"], bytes.fromhex(one["head"]), tuple(map(bytes.fromhex, one["chunks"])))
             for user, one in streams.items()
         },
-        goes_on=GoesOn(before["number"], before["digest"], before["restore"]) if before else None,
+        goes_on=GoesOn(before["number"], before["digest"], before["restore"], before.get("here", False))
+        if before
+        else None,
     )

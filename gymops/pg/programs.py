@@ -65,7 +65,7 @@ def reading(binaries: Path, program: str, url: str, *arguments: str) -> Iterator
         ProgramError: it failed, once its output was read to the end.
     """
     process = subprocess.Popen(
-        [str(binaries / program), *arguments, "-d", _address(url)], env=_environment(url),
+        [str(binaries / program), *arguments, "-d", address(url)], env=seen_with(url),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -114,7 +114,7 @@ def run(binaries: Path, program: str, url: str, *arguments: str, timeout: float)
     """
     try:
         done = subprocess.run(
-            [str(binaries / program), *arguments, "-d", _address(url)], env=_environment(url),
+            [str(binaries / program), *arguments, "-d", address(url)], env=seen_with(url),
             stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
             timeout=timeout, check=False,
         )  # fmt: skip
@@ -137,8 +137,12 @@ def _judge(url: str, status: int, said: str) -> None:
     raise ProgramError(f"{redact(url)}: {why}", hint=hint)
 
 
-def _address(url: str) -> str:
-    """Without the password: other users of the machine see command lines."""
+def address(url: str) -> str:
+    """It without the password: other users of the machine see command lines.
+
+    Raises:
+        ConfigError: it holds another secret.
+    """
     shown = {name: value for name, value in parse(url).items() if name != "password"}
     if secrets(shown):
         raise ConfigError(
@@ -148,7 +152,8 @@ def _address(url: str) -> str:
     return make_conninfo("", **shown)
 
 
-def _environment(url: str) -> dict[str, str]:
+def seen_with(url: str) -> dict[str, str]:
+    """What a program sees that connects to it."""
     password = parse(url).get("password")
     return environment() | ({"PGPASSWORD": password} if password else {})
 
