@@ -37,3 +37,8 @@ def test_more_is_refused(text: str) -> None:
 
 def said(text: str) -> list[Mapping[str, object]]:
     return [{"Id": "errors", "MetricStat": {}}, {"Id": "share", "Expression": text}]
+
+
+def test_a_query_finds_nothing_here() -> None:
+    query = {"Id": "refused", "Expression": 'SELECT SUM(ThrottledRequests) FROM SCHEMA("AWS/DynamoDB")'}
+    assert expression([query], {}) is None

@@ -1,6 +1,7 @@
 """Alarms of a stack on what is reckoned from several metrics, as the share of calls that fail.
 
-Arithmetic, and no more of CloudWatch's metric math: anything else is refused when the stack is made.
+Arithmetic, and no more of CloudWatch's metric math: anything else is refused when the stack is made. A query
+(``SELECT``) is recorded and finds nothing, as only AWS's own services count what it asks for.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _recording(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[st
             return original(name, props)
         given = {one["Id"]: one["MetricStat"] for one in metrics if "MetricStat" in one}
         expression(metrics, dict.fromkeys(given, 1.0))
-        period = next((one["Period"] for one in given.values()), 60)
+        period = next((one["Period"] for one in (*given.values(), *metrics) if "Period" in one), 60)
         of_one = {"Metrics": None, "MetricName": "-", "Namespace": "-", "Period": period}
         return {**original(name, {**props, **of_one}), "Metrics": metrics, "MetricName": "", "Namespace": ""}
 
@@ -48,6 +49,8 @@ def expression(metrics: list[Mapping[str, Any]], values: Named) -> float | None:
         ValueError: it is more than arithmetic, or names what is not there.
     """
     (text,) = [one["Expression"] for one in metrics if "Expression" in one] or [""]
+    if str(text).startswith("SELECT "):
+        return None
     try:
         return _reckoned(ast.parse(str(text), mode="eval").body, values)
     except SyntaxError:
