@@ -18,6 +18,7 @@ def gymops(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.shows("titan-trakr", "data")
 def test_six_users_twice_in_a_row(tmp_path: Path, database: str) -> None:
     workspace = str(DATA / "titan-workspace")
     for written in (3524, 0):

@@ -229,6 +229,7 @@ def test_help_names_every_variable_and_imports_no_framework(folder: Path) -> Non
 REAL = Path(__file__).parents[3] / "shared" / "data" / "titan-workspace"
 
 
+@pytest.mark.shows("titan-trakr", "data")
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real app's files are not beside this checkout")
 def test_a_moved_workspace_is_served_with_the_real_history_of_its_user(folder: Path, serve: Serve) -> None:
     assert _run(folder, "migrate", str(REAL), "--yes").returncode == 0

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,18 @@ from gymops.clock import SystemClock
 from gymops.local.emulator import LocalAws
 from gymops.local.settings import load
 from tests.acceptance.test_release_story import ACCOUNTS, ROOT, SECOND, Story, described
+from tests.contract.places import SQLITE_NEON
 from tests.integration.stacks.environment import Environment
 from tests.integration.stacks.signed import Answer, Signed
 from tests.integration.stacks.test_neon import instead_of_neon, sent_by_cloudfront
 from tests.integration.stacks.using import log_a_set, sign_in
 from tests.local_aws import Aws
 from tests.neon_api import PASSWORD, neon_api
+from tests.sources import event
 
 PAGES = Path("gymops/app/web/static")
+MOVED = 7
+"""Events of before."""
 
 
 class FromCloudFront(Signed):
@@ -112,6 +118,21 @@ def connected(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
+def moved(tracker: Tracker) -> None:
+    """The log from before, as the document has its table, is in the branch, and proved."""
+    before = [event(number) for number in range(MOVED)]
+    with closing(sqlite3.connect(tracker.folder / "before.db")) as connection, connection:
+        connection.execute(SQLITE_NEON)
+        connection.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, '2026-01-01')",
+            ((key, kind, at, data) for key, at, kind, data, _ in before),
+        )
+    told = tracker.run("migrate before.db --user default --to env:NEON_PROD --yes --json").document
+    assert (told["verified"], told["events"]["written"]) == (True, MOVED)
+    tracker.run("verify before.db env:NEON_PROD --user default")
+    tracker.run("projections rebuild --database env:NEON_PROD --user default")
+
+
 def backed_up_by_a_dump(tracker: Tracker) -> None:
     """AWS has nothing of it: where it is and where to is said in gymops.toml, and then it is."""
     refused = tracker.run("backup prod", code=2)
@@ -120,13 +141,19 @@ def backed_up_by_a_dump(tracker: Tracker) -> None:
     text = file.read_text(encoding="utf-8").replace(
         "[environments.prod.parameters]",
         '[environments.prod]\ndatabase = "env:NEON_PROD"\n[environments.prod.backup]\nmethod = "dump"\n'
-        'store = "backups"\n[environments.prod.parameters]',
+        'store = "backups"\n[environments.prod.backup.tiers.daily]\nschedule = "03:00"\nkeep = "30 days"\n'
+        "[environments.prod.parameters]",
     )
     file.write_text(text, encoding="utf-8")
     taken = tracker.run("backup prod --json").document
-    assert (taken["recovery_point"]["kind"], taken["seal"]["events"]) == ("dump", 4)
-    proved = tracker.run("restore-test prod --json").document
-    assert (proved["result"], proved["events"]) == ("passed", {"expected": 4, "restored": 4})
+    assert (taken["recovery_point"]["kind"], taken["seal"]["events"]) == ("dump", MOVED + 4)
+    found = tracker.run("audit prod --json", code=3).document
+    assert [(one["kind"], one["tier"]) for one in found["findings"]] == [("never-tested", "daily")]
+    proved = tracker.run("restore-test prod --tier daily --json").document
+    assert (proved["result"], proved["events"]) == (
+        "passed", {"expected": MOVED + 4, "restored": MOVED + 4},
+    )  # fmt: skip
+    assert tracker.run("audit prod --json").document["findings"] == []
 
 
 @pytest.fixture
@@ -138,7 +165,8 @@ def tracker(emulator_installed: None) -> Iterator[Tracker]:
 
 
 @pytest.mark.long
-@pytest.mark.shows("voice-tracker-neon", "deploy", "promote", "rollback", "backup", "restore-test")
+@pytest.mark.shows("voice-tracker-neon", "deploy", "promote", "rollback")
+@pytest.mark.shows("voice-tracker-neon", "backup", "restore-test", "audit", "data")
 def test_it_is_started_released_promoted_and_taken_back_with_its_pages(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,11 +197,12 @@ def test_it_is_started_released_promoted_and_taken_back_with_its_pages(
     tracker.run("rollback prod --yes")
     assert (tracker.serves("staging"), tracker.serves("prod")) == (("second", True), ("first", False))
 
+    monkeypatch.setenv("NEON_PROD", direct["prod"])
+    moved(tracker)
     env = tracker.environment("prod")
     caller = FromCloudFront(env)
     sign_in(env, caller)
     log_a_set(caller)
-    monkeypatch.setenv("NEON_PROD", direct["prod"])
     backed_up_by_a_dump(tracker)
     listed = json.loads(tracker.run("secrets list prod --json").out)
     ways = {one["name"]: one["way"] for one in listed["secrets"]}
