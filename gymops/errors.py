@@ -94,6 +94,12 @@ class Unverified(GymopsError):
     code = "unverified"
 
 
+class AppFailed(GymopsError):
+    """The app does not come up on what was restored, or does not answer."""
+
+    code = "app"
+
+
 class DifferenceFound(GymopsError):
     """Two event logs that must be equal are not."""
 

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from gymops.backup.evidence import Evidence
     from gymops.backup.managed.inside import Functions
     from gymops.backup.managed.judging import Verdict
-    from gymops.backup.managed.listing import Known
+    from gymops.backup.managed.known import Known
     from gymops.backup.managed.places import Places
     from gymops.backup.port import Listing
+    from gymops.backup.signature import Signer
+    from gymops.store.objects import Objects
 
 VARIABLES = (
     "GYMOPS_APP_ENVIRONMENT",
@@ -47,6 +49,8 @@ VARIABLES = (
 """What the template tells it; the vault for copies may be empty."""
 _MAY_BE_EMPTY = frozenset({"GYMOPS_COPY_VAULT"})
 _WORK = ("audit", "judge")
+_BROKEN = frozenset({"forged", "seal"})
+"""Codes of records that cannot be believed."""
 _MOST = 200
 """Findings in an answer: Lambda takes no more than 6 MB."""
 
@@ -114,21 +118,30 @@ class _Sealed:
     trouble: str = ""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    environment: str
+    objects: Objects
+    keys: Signer
+
+
 def _sealed(environ: Mapping[str, str], account: Account) -> _Sealed:
     from gymops.aws.kms import WrappingKey
     from gymops.aws.s3 import S3Objects
-    from gymops.backup.managed.listing import Known
+    from gymops.backup.managed.known import Known
     from gymops.store.below import Below
 
     name, s3 = environ["GYMOPS_APP_ENVIRONMENT"], account.client("s3")
     objects = Below(S3Objects(s3, environ["GYMOPS_RELEASE_BUCKET"], SystemClock()), "backups/")
     try:
         from gymops.backup.catalogue import Catalogue, Seals
+        from gymops.backup.managed.known import known
         from gymops.backup.pinned import public_key
 
         key = public_key(objects, name, WrappingKey(account, environ["GYMOPS_KMS_KEY"]))
         seals = Seals(objects, name, key)
-        return _Sealed(Known(Catalogue(objects, name, key).points(), seals.read()), seals)
+        seals.sealed()
+        return _Sealed(known(_Kept(name, objects, key), Catalogue(objects, name, key).points(), seals), seals)
     except ImportError as error:  # of an app that has no use for it; the audit goes without
         why = f"the artefact has no {error.name}"
     except GymopsError as error:
@@ -190,16 +203,25 @@ def _evidence(environ: Mapping[str, str], account: Account, now: datetime, known
 
     _, _, there = _database(environ, account)
     listing = _listing(environ, account, known)
-    return gather(environ["GYMOPS_APP_ENVIRONMENT"], there, listing, BackupHistory(account), now)
+    name = environ["GYMOPS_APP_ENVIRONMENT"]
+    damaged = known.still_damaged(name, listing, now)
+    return gather(name, there, listing, BackupHistory(account), now, damaged=damaged)
 
 
 def _listing(environ: Mapping[str, str], account: Account, known: Known) -> Listing:
     from gymops.aws.vaults import Vaults
+    from gymops.backup.managed.known import Known
     from gymops.backup.managed.listing import look
 
     databases, places, there = _database(environ, account)
     away = Vaults(account, places.copies_region) if places.copies_region else None
-    return look(places, there.arn, databases, Vaults(account), away, known)
+    try:
+        return look(places, there.arn, databases, Vaults(account), away, known)
+    except GymopsError as error:
+        if error.code not in _BROKEN:
+            raise
+        _log.warning("the seals cannot be checked: %s", error.message)  # an older one than those that count
+        return look(places, there.arn, databases, Vaults(account), away, Known(known.points, jobs=known.jobs))
 
 
 def _database(environ: Mapping[str, str], account: Account) -> tuple[Databases, Places, Database]:

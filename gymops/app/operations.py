@@ -1,4 +1,5 @@
-"""One-shot work on the database as a Lambda function of the app's own artefact: revisions, seals, proofs.
+"""One-shot work on the database as a Lambda function of the app's own artefact: revisions, seals, proofs
+and what restore-tests need.
 
 It serves nobody: it runs as the owner of the schema, directly on the instance, from where the database can
 be reached. An event says what to do, as in ``{"do": "schema-upgrade", "phase": "expand"}``. The answer has
@@ -14,7 +15,7 @@ from contextlib import closing
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from gymops.app import database, logs, proving
+from gymops.app import database, drilling, logs, proving
 from gymops.app.secret import Secrets
 from gymops.aws import secrets as manager
 from gymops.aws import tokens as signer
@@ -51,6 +52,9 @@ def answer(
     began = clock.monotonic()
     try:
         name, options = _asked(event)
+        if name == "spoil":
+            drilling.own_password(environ, options["at"])
+            options["source"] = database.provider(environ, secrets=secrets, tokens=signer)()
         there = proving.place(environ, options.pop("at")) if "at" in options else environ
         url = database.provider(there, secrets=secrets, tokens=signer)()
         found = {"target": redact(url), **_WORK[name](url, clock, **options)}
@@ -203,6 +207,16 @@ def _prove(url: str, clock: Clock, **options: Any) -> dict[str, Any]:  # noqa: A
     return proving.prove(url, **options)
 
 
+def _spoil(url: str, clock: Clock, **options: Any) -> dict[str, Any]:  # noqa: ARG001
+    return drilling.spoil(url, **options)
+
+
+def _read(url: str, clock: Clock) -> dict[str, Any]:
+    from gymops.app.reading import read
+
+    return {"read": read(url, clock)}
+
+
 def _readiness(url: str, clock: Clock) -> dict[str, Any]:
     from gymops.app.store.postgres import PostgresStore
 
@@ -229,13 +243,19 @@ _WORK: Mapping[str, Callable[..., dict[str, Any]]] = {
     "readiness": _readiness,
     "seal": _seal,
     "prove": _prove,
+    "spoil": _spoil,
+    "read": _read,
 }
 _OPTIONS: Mapping[str, frozenset[str]] = {
     "schema-upgrade": frozenset({"phase", "targets"}),
     "seal": frozenset({"known", "number", "rejected", "after", "upto", "grown"}),
     "prove": frozenset({"expected", "at", "after", "upto"}),
+    "spoil": frozenset({"at", "how"}),
+    "read": frozenset({"at"}),
 }
 _NEEDED: Mapping[str, frozenset[str]] = {
     "seal": frozenset({"known", "number", "rejected"}),
     "prove": frozenset({"expected"}),
+    "spoil": frozenset({"at", "how"}),
+    "read": frozenset({"at"}),
 }

@@ -14,7 +14,7 @@ from gymops.eventlog import parts
 from gymops.eventlog.digest import CHUNK
 from gymops.eventlog.postgres import Between, PostgresLog, snapshot
 from gymops.eventlog.proof import hold
-from gymops.eventlog.sealing import Known, mark, read
+from gymops.eventlog.sealing import Known, mark, read, readable
 from gymops.pg.failures import DatabaseError
 
 _MOST = parts.MOST
@@ -30,11 +30,11 @@ def seal(url: str, known: str, number: int, rejected: Mapping[str, Any], **more:
     ``more``: ``after`` and ``upto`` (users), and ``grown``: whether earlier parts grew.
 
     Raises:
-        SealError: the log holds fewer events than were sealed.
+        LogDamaged: the log holds fewer events than were sealed, or others, or cannot be read.
         Unverified: one user alone is too many.
     """
     users, before = _between(more), parts.read_known(known)
-    with closing(PostgresLog(url)) as log:
+    with closing(PostgresLog(url)) as log, readable():
         with snapshot(log.connection):
             told = _fitting(log, users, before)
             found = read(log, {user: one for user, one in before.items() if told.holds(user)}, told)

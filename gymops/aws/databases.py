@@ -104,13 +104,14 @@ class Databases:
             if error.reason not in _NO_SNAPSHOT:
                 raise
 
-    def automated(self, instance: str) -> list[Automated]:
-        """The automated backups of instances of a name: of the one that is there, and of those that went."""
+    def automated(self, instance: str | None = None) -> list[Automated]:
+        """The automated backups of instances of a name, of all without one: of what is there, and of what
+        went.
+        """
+        asked = {"DBInstanceIdentifier": instance} if instance else {}
         try:
-            with translated(f"the automated backups of {instance}"):
-                pages = self._client.get_paginator("describe_db_instance_automated_backups").paginate(
-                    DBInstanceIdentifier=instance
-                )
+            with translated(f"the automated backups of {instance or 'all databases'}"):
+                pages = self._client.get_paginator("describe_db_instance_automated_backups").paginate(**asked)
                 return [_automated(one) for page in pages for one in page["DBInstanceAutomatedBackups"]]
         except AwsError as error:
             if error.reason.startswith("DBInstanceAutomatedBackupNotFound"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from itertools import takewhile
 from typing import TypeVar
 
@@ -188,6 +190,21 @@ class Seals:
         """
         numbers = self._numbers("seals")[::-1]
         yield from self._in_row(numbers[: _unbroken(numbers)])
+
+    def by_time(self) -> Callable[[datetime], Seal | None]:
+        """Who tells of the seals that are there which is the newest that was taken by a time: found by
+        halves, each read once.
+
+        Raises:
+            Forged: one that is looked at is damaged, or signed by another.
+        """
+        numbers, seal = self._numbers("seals"), cache(lambda number: self._load(self._key(number)))
+
+        def newest(at: datetime) -> Seal | None:
+            place = bisect_right(numbers, at, key=lambda number: seal(number).taken)
+            return seal(numbers[place - 1]) if place else None
+
+        return newest
 
     def sealed(self, upto: int | None = None) -> Sealed:
         """What they say together, up to the one of a number.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from gymops.backup import targets
+from gymops.backup import runs, targets
 from gymops.backup.evidence import Job, State
 from gymops.backup.port import Wanted
 from gymops.backup.recovery_point import RecoveryPoint
@@ -34,6 +34,13 @@ def way_back(vault: Vault) -> str:
         return f"gymops backups {vault.environment}"
     newest = max(good, key=lambda one: one.ended)
     return f"gymops restore {vault.environment} --from {newest.id} --to NEW"
+
+
+def leave_word(kept: runs.Kept, job: Job, *, once: bool) -> None:
+    """Write it down for the audit; ``once``: not again what was written down last."""
+    last = next(reversed(runs.runs(kept)), None) if once else None
+    if last is None or (last.state, last.message) != (job.state, job.message):
+        runs.record(kept, job)
 
 
 def unmended(jobs: Iterable[Job], points: Sequence[RecoveryPoint], sealed: datetime | None) -> Sequence[Job]:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from gymops.aws.backup_history import PastJob
 from gymops.aws.databases import Database
-from gymops.backup.evidence import Evidence, Job, Result, State, Stopped, Trial
+from gymops.backup.evidence import Damaged, Evidence, Job, Result, State, Stopped, Trial
 from gymops.backup.managed.listing import point_id
-from gymops.backup.port import Listing
+from gymops.backup.port import Listing, Point
 
 REMEMBERED = timedelta(days=30)
 """How long AWS Backup lists jobs."""
@@ -57,6 +57,7 @@ def gather(
     history: History,
     now: datetime,
     tests: Sequence[Trial] | None = None,
+    damaged: Damaged | None = None,
 ) -> Evidence:
     """Read the jobs of an instance; ``tests``: those that AWS knows nothing of, None if nobody can tell.
 
@@ -65,9 +66,10 @@ def gather(
     """
     arn, status = database.arn, database.status
     since = now - REMEMBERED
+    there = {point.id: point for point in listing.points}
     tiers = {point.id: point.tier for point in listing.points}
-    jobs = [_job(one, tiers, history.region) for one in history.backups(arn, since)]
-    copies = [_job(one, tiers, history.region, copy=True) for one in history.copies(arn, since)]
+    jobs = [_job(one, there, history.region) for one in history.backups(arn, since)]
+    copies = [_job(one, there, history.region, copy=True) for one in history.copies(arn, since)]
     past = [
         _trial(one, tiers, history.region) for one in history.tests(arn, since) if one.verdict != "VALIDATING"
     ]
@@ -80,19 +82,23 @@ def gather(
         tests=(*(tests or ()), *past),
         tests_known=tests is not None,
         stopped=(Stopped(newest),) if status in _STOPPED else (),
+        damaged=damaged,
         began=database.made,
     )
 
 
-def _job(one: PastJob, tiers: Mapping[str, str | None], region: str, *, copy: bool = False) -> Job:
+def _job(one: PastJob, there: Mapping[str, Point], region: str, *, copy: bool = False) -> Job:
     point = point_id(one.point, region) if one.point else None
     state = _STATES.get(one.state, State.RUNNING)
     message = one.message or {"EXPIRED": "it did not begin within its hour"}.get(one.state, "")
     if state is State.FAILED and _NOT_THERE.search(message):
         state = State.SKIPPED
-    tier = one.rule or tiers.get(point or "") or ""
+    found = there.get(point or "")
+    tier = one.rule or (found.tier if found else None) or ""
     # Of a copy, the point is what it is copied from.
     made = point if state is State.DONE and not copy else None
+    if made and found and found.damaged:
+        state, message = State.UNSEALED, found.damaged
     return Job(tier, one.began, state, one.ended, made, one.bytes, message, copy)
 
 

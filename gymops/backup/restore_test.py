@@ -29,7 +29,7 @@ from gymops.backup.stream import Damaged
 from gymops.backup.tiers import CONTINUOUS, Tier
 from gymops.backup.wal import WalGap
 from gymops.clock import Clock
-from gymops.errors import GymopsError, SourceError
+from gymops.errors import AppFailed, GymopsError, SourceError
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.proof import Proof
 from gymops.pg.connection import DatabaseError
@@ -297,9 +297,12 @@ def _with_app(tested: Tested, app: Callable[[Restored], str], restored: Restored
     watch("app", "on what was restored")
     try:
         return replace(tested, app=app(restored))
-    except GymopsError as error:
+    except AppFailed as error:
         why = f"every event came back, and the app does not work on them: {error.message}"
         return replace(tested, result=Result.FAILED, message=why, hint=error.hint)
+    except GymopsError as error:
+        why = f"every event came back, and whether the app works on them nobody can tell: {error.message}"
+        return replace(tested, result=Result.UNVERIFIED, message=why, hint=error.hint)
     finally:
         watch.stop()
 

@@ -8,28 +8,49 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gymops.backup import envelope
 from gymops.backup.evidence import Job, State
 from gymops.backup.port import Tell, untold
 from gymops.backup.recovery_point import new_id
+from gymops.backup.signature import Signer
 from gymops.backup.tiers import Tier
-from gymops.backup.vault import Vault
 from gymops.clock import Clock
 from gymops.errors import ConfigError, GymopsError
+from gymops.store.objects import Objects
 from gymops.store.records import plain, read
 
 _SECOND = timedelta(seconds=1)
 """An id tells the second only."""
 
 
-def record(vault: Vault, job: Job) -> None:
+class Kept(Protocol):
+    """Where records of an environment lie, and by whom they are signed."""
+
+    @property
+    def environment(self) -> str:
+        """Whose."""
+        ...
+
+    @property
+    def objects(self) -> Objects:
+        """Where."""
+        ...
+
+    @property
+    def keys(self) -> Signer:
+        """By whom."""
+        ...
+
+
+def record(vault: Kept, job: Job) -> None:
     """Write it down: ``runs/ENV/ID.json``."""
     key = f"{_folder(vault)}{new_id(job.began)}.json"
     vault.objects.create(key, envelope.close(json.dumps(plain(job)).encode(), vault.keys))
 
 
-def runs(vault: Vault, since: datetime | None = None) -> Sequence[Job]:
+def runs(vault: Kept, since: datetime | None = None) -> Sequence[Job]:
     """All that were written down, or those that began since a time; the oldest first.
 
     Raises:
@@ -47,7 +68,7 @@ def runs(vault: Vault, since: datetime | None = None) -> Sequence[Job]:
 
 
 @contextmanager
-def watched(vault: Vault, tier: Tier, clock: Clock, tell: Tell = untold) -> Iterator[None]:
+def watched(vault: Kept, tier: Tier, clock: Clock, tell: Tell = untold) -> Iterator[None]:
     """A backup that fails in this block is written down, for ``backups`` and the audit; of a tier without a
     schedule what can be restored tells by itself, and a wrong setting is no attempt.
     """
@@ -66,5 +87,5 @@ def watched(vault: Vault, tier: Tier, clock: Clock, tell: Tell = untold) -> Iter
         raise
 
 
-def _folder(vault: Vault) -> str:
+def _folder(vault: Kept) -> str:
     return f"runs/{vault.environment}/"

@@ -15,7 +15,7 @@ from gymops.eventlog.digest import Rejected
 from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.seal import LogDamaged, Seal, Sealed
 from gymops.eventlog.sealing import take
-from gymops.pg.connection import Connection, DatabaseError, Kind
+from gymops.pg.connection import Connection
 
 __all__ = ["record", "recorded_view", "take"]
 
@@ -33,7 +33,7 @@ def record(connection: Connection, url: str, facts: Facts, seals: Seals, environ
     for attempt in range(_OFTEN):
         before = seals.sealed()
         if facts.ours:
-            with closing(PostgresLog(url)) as log, _readable():
+            with closing(PostgresLog(url)) as log, sealing.readable():
                 seal = take(log, before, environment)
         else:
             seal = _empty(connection, facts, before, environment)
@@ -67,17 +67,6 @@ def recorded_view(
             if found := _added(seals, before, seal, last=attempt == _OFTEN - 1):
                 yield view, found[0], damage
                 return
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """A log that cannot be read for it is broken is damaged as well."""
-    try:
-        yield
-    except DatabaseError as error:
-        if error.kind is not Kind.DAMAGED:
-            raise
-        raise LogDamaged(error.message, hint=error.hint) from None
 
 
 def _of_view(connection: Connection, log: PostgresLog, before: Sealed, environment: str) -> Seal | None:

@@ -119,7 +119,8 @@ class Managed:
                 hint=f"gymops backups {self.environment} lists what it can be restored from",
             )
         tests = [trial(one) for one in Records(backups.objects, self.environment, backups.keys).read()]
-        found = gather(self.environment, there, listing, BackupHistory(self._account), now, tests)
+        damaged = backups.known().still_damaged(self.environment, listing, now)
+        found = gather(self.environment, there, listing, BackupHistory(self._account), now, tests, damaged)
         return replace(found, seals=seals(Seals(backups.objects, self.environment, backups.keys)))
 
     def publish(self, found: Audit) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gymops.backup.managed.backups import ManagedBackups
     from gymops.backup.take import Taken
 
+_KEPT = "nothing old is deleted while the log is damaged"
 _EPILOG = """\b
 Examples:
   gymops backup local
@@ -46,8 +47,7 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
         if own := items.backups(settings, environment):
             items.take(own, tier, as_json=as_json)
             return
-        _by_aws(managed.backups(settings, environment), tier or "daily", as_json=as_json)
-        return
+        ctx.exit(_by_aws(managed.backups(settings, environment), tier or "daily", as_json=as_json))
     from gymops.backup import runs, tiers
 
     vault, clock = vaults.vault(settings, environment), SystemClock()
@@ -62,14 +62,17 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
     ctx.exit(1 if taken.damaged else 0)
 
 
-def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> None:
+def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> int:
+    """The exit code."""
     from gymops.backup.recovery_point import sealed_at
     from gymops.backup.tiers import CONTINUOUS
     from gymops.store.records import plain
 
     point = backups.take(tier, _Phases())
-    seal = backups.seals.sealed().last
+    seal = next(iter(backups.seals.back()), None)
     sealed = sealed_at(seal) if seal else None
+    damaged = {"message": point.damaged, "hint": backups.way_back()} if point.damaged else None
+    notes = [_KEPT] if damaged else []
     until = point.taken if point.tier == CONTINUOUS else None
     if as_json:
         output.document(
@@ -80,19 +83,29 @@ def _by_aws(backups: ManagedBackups, tier: str, *, as_json: bool) -> None:
                 "seal": plain(sealed),
                 "restorable_until": plain(until),
                 "pruned": None,
-                "notes": [],
-                "damaged": None,
+                "notes": notes,
+                "damaged": damaged,
             }
         )
-        return
+        return 1 if damaged else 0
     if not until:
         kept = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
         output.text(f"{point.kind:<8} {point.id} ({point.tier}) in {point.where}{kept}")
-    if sealed:
+    if damaged:
+        _show_damage(point.damaged or "")
+    elif sealed:
         output.text(f"sealed   {sealed.events:,} events, digest {sealed.head}")
     if until:
         output.text(f"until    {until:%Y-%m-%d %H:%M:%S} UTC every time can be restored")
-    output.note(f"next: gymops restore-test {backups.environment}")
+    for note in notes:
+        output.text(f"note     {note}")
+    output.note(f"next: {damaged['hint'] if damaged else f'gymops restore-test {backups.environment}'}")
+    return 1 if damaged else 0
+
+
+def _show_damage(how: str) -> None:
+    output.text(f"DAMAGED  the log: {how}")
+    output.text("         nothing was sealed: the bytes are stored, and are no good backup")
 
 
 class _Phases:
@@ -134,8 +147,7 @@ def _show(environment: str, taken: Taken) -> None:
         until = f", kept until {point.keep_until:%Y-%m-%d}" if point.keep_until else ""
         text(f"{point.kind.value:<8} {point.id} ({point.tier}), {size(point.size)}{until}")
     if taken.damaged:
-        text(f"DAMAGED  the log: {taken.damaged.message}")
-        text("         nothing was sealed: the bytes are stored, and are no good backup")
+        _show_damage(taken.damaged.message)
     elif taken.seal:
         text(f"sealed   {taken.seal.events:,} events, digest {taken.seal.head}")
     if taken.until:

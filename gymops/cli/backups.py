@@ -46,7 +46,9 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
         found = own.listing()
         failed = list(runs.runs(own.vault, since=_good(found)))
     elif managed.is_managed(settings, environment):
-        found, failed = managed.backups(settings, environment).listing(), []
+        backups = managed.backups(settings, environment)
+        found = backups.listing()
+        failed = list(runs.runs(backups, since=_good(found)))
     else:
         vault = vaults.vault(settings, environment)
         found = look(vault)

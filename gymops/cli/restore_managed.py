@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gymops.cli import context, managed, output, restoring, sites, vaults
@@ -68,19 +69,24 @@ def restore(
 
 
 def tests(
-    settings: Settings, environment: str, wanted: Sequence[Wanted] | None, *, drill: bool, with_app: bool
+    settings: Settings,
+    environment: str,
+    wanted: Sequence[Wanted] | None,
+    *,
+    drill: str | None,
+    with_app: bool,
 ) -> Iterator[Tested]:
     """Restore-tests, recorded; of nothing in particular: the latest time, and each tier's newest point."""
     from gymops.backup.port import Wanted
     from gymops.backup.recovery_point import new_id
     from gymops.backup.restore_test import How, Records, run
     from gymops.deploy.environment import resolve
+    from gymops.eventlog.spoiling import STATEMENTS
 
-    if drill or with_app:
+    if drill is not None and drill not in STATEMENTS:
         raise ConfigError(
-            f"{'--drill' if drill else '--with-app'} needs a database that is reached from here:"
-            f" that of {environment} is in a network of its own",
-            hint="leave it out; or try it with `local`",
+            f"--drill {drill} needs the server's files, and those of {environment} are RDS's",
+            hint=f"--drill {' or '.join(STATEMENTS)}",
         )
     backups = managed.backups(settings, environment)
     account = context.account(settings, resolve(settings, environment))
@@ -90,7 +96,11 @@ def tests(
         taken = dict.fromkeys(one.tier for one in backups.listing().points if one.tier and one.ready)
         wanted = [Wanted(), *(Wanted(tier=name) for name in taken)]
     for one in wanted:
-        how = How(new_id(SystemClock().now()), environment, tiers, backups.seals)
+        how = How(
+            new_id(SystemClock().now()), environment, tiers, backups.seals,
+            spoil=partial(backups.spoil, how=drill) if drill else None,
+            app=backups.read if with_app else None,
+        )  # fmt: skip
         tested = run(backups, one, how, SystemClock(), restoring.Phases())
         records.add(tested)
         _publish(account, tested, stopped=backups.stopped)
@@ -110,14 +120,19 @@ def pending(backups: ManagedBackups) -> Sequence[Verdict]:
 def _publish(account: Account, tested: Tested, *, stopped: bool) -> None:
     """Put its metrics, which an alarm of the stacks looks at; that nobody took them changes no verdict.
 
-    What a database that is stopped would have lost nobody knows: nothing is written to it.
+    What a database that is stopped would have lost nobody knows: nothing is written to it. Of a drill there
+    is to tell that its fault was not found: nothing that passed can be believed then.
     """
     from gymops.aws.notices import Metrics
     from gymops.backup import telling
     from gymops.backup.gather import trial
 
+    if tested.drill and not tested.passed:
+        return
     target = tested.target
     told = telling.Told.of(trial(tested), None if stopped else target.rpo_seconds, target.rto_seconds)
+    if tested.drill:
+        told = replace(told, passed=False)
     whose = telling.dimensions(tested.environment)
     try:
         Metrics(account, telling.NAMESPACE).put(list(telling.restore_tests([told])), whose, tested.ended)

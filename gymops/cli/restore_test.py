@@ -80,9 +80,7 @@ def command(
         tests = items.tests(own, None if every else [Wanted(tier=tier, point=point)], drill)
     elif managed.is_managed(settings, environment):
         asked = None if every else [Wanted(tier=tier, point=point)]
-        tests = restore_managed.tests(
-            settings, environment, asked, drill=drill is not None, with_app=with_app
-        )
+        tests = restore_managed.tests(settings, environment, asked, drill=drill, with_app=with_app)
     else:
         tests = _of_ours(settings, environment, tier, point, drill, every=every, with_app=with_app)
     found = []

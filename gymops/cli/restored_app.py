@@ -6,12 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gymops.clock import SystemClock, ticks
-from gymops.errors import GymopsError
+from gymops.errors import AppFailed
 from gymops.pg import launch
 
 if TYPE_CHECKING:
@@ -20,24 +19,17 @@ if TYPE_CHECKING:
 _PATIENCE = 120.0
 
 
-class AppFailed(GymopsError):
-    """The app does not come up on what was restored, or does not answer."""
-
-    code = "app"
-
-
 def read(restored: Restored) -> str:
     """Start the app on it, wait until it is ready, and read one user's history; what it read.
 
     Raises:
         AppFailed: it does not.
     """
-    from gymops.eventlog.postgres import PostgresLog
+    from gymops.app.reading import whose
 
     if restored.url is None:
         raise AppFailed("nobody outside of its network reaches it", hint="leave --with-app out")
-    with closing(PostgresLog(restored.url)) as log:
-        user = min(log.counts(), default="default")
+    user = whose(restored.url)
     arguments = ["serve", "--database", restored.url, "--port", "0", "--user", user, "--json"]
     program = [sys.executable, "-m", "gymops", *arguments]
     if sys.platform == "linux":  # it ends with us, also if we are killed
@@ -49,12 +41,14 @@ def read(restored: Restored) -> str:
         text=True,
     ) as process:  # fmt: skip
         try:
-            return _asked(process, user)
+            return _asked(process, restored.url, user)
         finally:
             process.kill()
 
 
-def _asked(process: subprocess.Popen[str], user: str) -> str:
+def _asked(process: subprocess.Popen[str], url: str, user: str) -> str:
+    from gymops.app.reading import through
+
     line = process.stdout.readline() if process.stdout else ""
     if not line.startswith("{") or "url" not in (said := json.loads(line)):
         why = line.strip() or (process.stderr.read().strip() if process.stderr else "")
@@ -65,19 +59,10 @@ def _asked(process: subprocess.Popen[str], user: str) -> str:
             break
     else:
         raise AppFailed(f"it is not ready after {_PATIENCE:.0f} s")
-    status, body = _get(f"{address}/api/history")
-    if status != 200:
-        raise AppFailed(f"GET /api/history answers {status}")
-    return f"healthy; the history of {user} lists {len(_items(body))} workouts"
+    return through(lambda path: _get(f"{address}{path}"), url, user)
 
 
-def _items(body: Any) -> list[Any]:
-    if isinstance(body, list):
-        return body
-    return next((value for value in body.values() if isinstance(value, list)), []) if body else []
-
-
-def _get(url: str) -> tuple[int, Any]:
+def _get(url: str) -> tuple[int, bytes]:
     import http.client
     from urllib.parse import urlsplit
 
@@ -86,8 +71,8 @@ def _get(url: str) -> tuple[int, Any]:
     try:
         connection.request("GET", place.path)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read() or b"null")
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
         raise AppFailed(f"GET {place.path} gets no answer: {error}") from None
     finally:
         connection.close()

@@ -10,7 +10,7 @@ back on purpose, a seal says from which one it goes on (``goes_on``).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -182,11 +182,16 @@ def lineage(seals: Sequence[Seal]) -> list[Seal]:
         if (seal.number, seal.previous) != (number + 1, digest):
             raise _not_in_row(seal, number)
         number, digest = seal.number, seal.digest
-    path: list[Seal] = []
-    while number > begin:
-        path.append(seals[number - begin - 1])
-        number = before.number if (before := path[-1].goes_on) and before.number < number else number - 1
-    return path[::-1]
+    return list(standing(reversed(seals)))[::-1]
+
+
+def standing(back: Iterable[Seal]) -> Iterator[Seal]:
+    """The same, of seals from the newest one on back, and read as far as anybody asks."""
+    wanted: int | None = None
+    for seal in back:
+        if wanted is None or seal.number <= wanted:
+            yield seal
+            wanted = seal.goes_on.number if seal.goes_on else seal.number - 1
 
 
 def _not_in_row(seal: Seal, number: int) -> SealError:

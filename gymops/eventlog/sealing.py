@@ -11,14 +11,15 @@ message, and that is all a seal says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gymops.eventlog.digest import CHUNK, EMPTY_HEAD, Rejected, Stream, StreamHasher, log_head
 from gymops.eventlog.postgres import ALL, Between, PostgresLog, Span, snapshot
 from gymops.eventlog.seal import Grown, LogDamaged, Seal, Sealed
-from gymops.pg.connection import Connection, translated
+from gymops.pg.connection import Connection, DatabaseError, Kind, translated
 
 _MESSAGE = """
 SELECT clock_timestamp(), pg_logical_emit_message(true, %s, %s)::text,
@@ -67,6 +68,21 @@ def take(log: PostgresLog, before: Sealed, environment: str) -> Seal | None:
     if before.last and not grown and rejected == before.last.rejected:
         return None
     return compose(before, environment, grown, rejected, mark(log, following(before)))
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """A log that cannot be read for it is broken is damaged as well.
+
+    Raises:
+        LogDamaged: it is.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        if error.kind is not Kind.DAMAGED:
+            raise
+        raise LogDamaged(error.message, hint=error.hint) from None
 
 
 def known(before: Sealed) -> dict[str, Known]:

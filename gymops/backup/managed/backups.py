@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 
 from gymops import __version__
 from gymops.aws.databases import Database
+from gymops.backup import damage
 from gymops.backup.catalogue import Catalogue, Seals
+from gymops.backup.evidence import Job, State
 from gymops.backup.keys import Keys
 from gymops.backup.managed import listing as listed
-from gymops.backup.managed import planning, restoring
+from gymops.backup.managed import planning, pruning, restoring, sealing
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.judging import Verdict, judge
+from gymops.backup.managed.known import Known, way_back
+from gymops.backup.managed.known import known as written_down
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.places import Places
 from gymops.backup.managed.proving import Proving
@@ -23,9 +27,9 @@ from gymops.backup.managed.taking import COPIED_BACK, COPY_DAYS, Aws, Kept, Taki
 from gymops.backup.managed.waiting import Gone, Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, new_id, sealed_at
-from gymops.errors import ConfigError, Exists, GateRefused, GymopsError, SourceError
+from gymops.errors import ConfigError, Exists, GateRefused, GymopsError
 from gymops.eventlog.proof import Proof
-from gymops.eventlog.seal import SealError
+from gymops.eventlog.seal import LogDamaged
 from gymops.store.objects import Objects
 
 _STOPPED = frozenset({"stopped", "stopping", "starting"})
@@ -71,65 +75,61 @@ class ManagedBackups:
         if not source.places.function:
             return None
         tell("seal", "what the log holds")
-        inside, seals = Inside(self.aws.functions, source.places.function), self.seals
-        while True:
-            before = seals.sealed()
-            try:
-                found = inside.seal(before, self.environment, tell)
-            except SourceError as error:
-                if before.last is None:
-                    return None
-                raise SealError(
-                    f"the log that was sealed is gone: {error.message}", hint=error.hint
-                ) from None
-            if found is None:
-                return sealed_at(before.last) if before.last else None
-            try:
-                seals.add(found)
-            except Exists:
-                continue  # another sealed at the same time: what came since is sealed behind it
-            return sealed_at(found)
+        return sealing.record(Inside(self.aws.functions, source.places.function), self.seals, tell)
 
     def take(self, tier: str, tell: Tell = untold) -> Point:
-        """Seal, then have AWS back up and copy; waited for."""
+        """Seal, then have AWS back up and copy; waited for. Of a log that is damaged nothing is sealed and
+        nothing old deleted: see ``gymops.backup.damage``.
+        """
         if tier not in self.tiers:
             raise ConfigError(
                 f"{self.environment} has no tier {tier!r}", hint=f"its tiers: {', '.join(sorted(self.tiers))}"
             )
         source = self.source()
         self._need_running(source)
-        seal = self.seal(tell)
+        seal, damaged = self._sealed(tell)
         if tier == planning.CONTINUOUS:
-            return self._continuous(source, seal)
+            point = self._continuous(source, seal, damaged)
+            self._leave_word(tier, None, damaged)
+            return point
         kept = self.tiers[tier]
         began = self.patience.clock.now()
-        identifier = new_id(began)
-        made = self._taking(source, tell).take(tier, kept, identifier)
+        made = self._taking(source, tell).take(tier, kept, new_id(began))
         for one, kind in made:
-            self._catalogue.add(self._record(one, kind, tier, began, kept, seal, source))
+            record = self._record(one, kind, tier, began, kept, seal, source)
+            self._catalogue.add(replace(record, damaged=damaged))
         name = made[0][0]
-        self._prune(source)
+        self._leave_word(tier, name, damaged)
+        if damaged is None:
+            self._prune(source)
         found = next((one for one in self._look(source).points if one.id == name), None)
         if found is None:
             raise Gone(f"{name} was deleted meanwhile", hint="run the same again")
         return found
 
+    def way_back(self) -> str:
+        """The command that brings back the last moment of which it is known that all was well."""
+        source = self.source()
+        known = self.known()
+        return way_back(self.environment, self._look(source, known), known.newest)
+
     def plan(self, wanted: Wanted) -> RestorePlan:
         """Decide from what is listed."""
         source = self.source()
-        found = self._look(source)
-        seals = self.seals.read()
+        known = self.known()
+        found = self._look(source, known)
         begun = self.aws.databases.find(wanted.to) if wanted.to else None
         if begun is not None:
             wanted = restoring.same(self.environment, begun, wanted)
-        chosen = planning.choose(self.environment, found, wanted, seals)
+        chosen = planning.choose(self.environment, found, wanted, known)
         identifier = new_id(self.patience.clock.now())
         if begun is not None:
             identifier = begun.tags[restoring.ID]
         name = wanted.to or f"{self.prefix[:45]}-restore-{identifier[-8:]}"
         kind = "time" if chosen.point is None else chosen.point.kind
+        events = known.newest.events if known.newest else None
         around = planning.Around(
-            self.environment, identifier, name.lower(), seals, source.settings, self.lasted(kind)
+            self.environment, identifier, name.lower(), events, source.settings, self.lasted(kind)
         )
         return planning.plan(chosen, around, test=wanted.test)
 
@@ -153,6 +153,23 @@ class ManagedBackups:
         source = self.source()
         tell = self._beating(plan, tell)
         return self._proving(source).prove(restored.name, plan.seal, tell)
+
+    def spoil(self, restored: Restored, how: str) -> str:
+        """Put a fault into what a test restored, for a drill; what was done.
+
+        Raises:
+            GateRefused: no test restored it.
+        """
+        return self._proving(self.source()).spoil(restored.name, how)
+
+    def read(self, restored: Restored) -> str:
+        """Run the app on what was restored, where it can be reached, and read through it; what it read.
+
+        Raises:
+            AppFailed: the app does not work on it.
+            Unverified: nobody can tell.
+        """
+        return self._proving(self.source()).read(restored.name)
 
     def judge(self, tell: Tell = untold) -> Sequence[Verdict]:
         """Prove what AWS Backup's own plan restored, and tell it.
@@ -187,9 +204,12 @@ class ManagedBackups:
             self._leases.drop(one.tags.get(restoring.ID, ""))
         return [one.name for one in left]
 
-    def _look(self, source: Source) -> Listing:
-        places = source.places
-        known = listed.Known(self._catalogue.points(), self.seals.read(), self.verified())
+    def known(self) -> Known:
+        """What is written down beside the backups."""
+        return written_down(self, self._catalogue.points(), self.seals, self.verified())
+
+    def _look(self, source: Source, known: Known | None = None) -> Listing:
+        places, known = source.places, known or self.known()
         there = self.aws.elsewhere(places.copies_region)[1] if places.copies_region else None
         return listed.look(places, source.arn, self.aws.databases, self.aws.vaults, there, known)
 
@@ -229,8 +249,23 @@ class ManagedBackups:
             )
         return there
 
-    def _continuous(self, source: Source, seal: SealedAt | None) -> Point:
-        window = next((one for one in self._look(source).windows if one.id == source.resource), None)
+    def _sealed(self, tell: Tell) -> tuple[SealedAt | None, str | None]:
+        """The newest seal; and how the log is damaged, if it is."""
+        try:
+            return self.seal(tell), None
+        except LogDamaged as error:
+            last = next(iter(self.seals.back()), None)
+            return sealed_at(last) if last else None, error.message
+
+    def _leave_word(self, tier: str, point: str | None, damaged: str | None) -> None:
+        if damaged is not None:
+            now = self.patience.clock.now()
+            job = Job(tier, now, State.UNSEALED, now, point, message=damaged)
+            damage.leave_word(self, job, once=tier == planning.CONTINUOUS)
+
+    def _continuous(self, source: Source, seal: SealedAt | None, damaged: str | None) -> Point:
+        known = self.known()
+        window = next((one for one in self._look(source, known).windows if one.id == source.resource), None)
         if window is None:
             raise GymopsError(
                 f"{source.places.instance} has no automated backups",
@@ -247,26 +282,13 @@ class ManagedBackups:
             locked=False,
             where=self.aws.databases.region,
             ready=True,
-            seal=listed.sealed_by(self.seals.read(), window.latest) if seal else None,
+            seal=known.sealed(window.latest) if seal else None,
+            damaged=damaged,
         )
 
     def _prune(self, source: Source) -> None:
-        """Let go of our snapshots whose time is over, but never of the newest, and of records of what AWS let
-        go of: the record first, so that nothing is listed that is not there.
-        """
-        now, found = self.patience.clock.now(), self._look(source)
-        if found.silent:
-            return
-        there = {point.id for point in found.points}
-        ours = [point for point in found.points if point.kind == "snapshot" and point.keep_until]
-        newest = ours[-1].id if ours else None
-        for one in self._catalogue.points():
-            over = one.keep_until is not None and one.keep_until < now
-            if over and one.id != newest and (one.id not in there or one.kind is Kind.SNAPSHOT):
-                self._catalogue.remove(one)
-        for point in ours:
-            if point.keep_until and point.keep_until < now and point.id != newest:
-                self.aws.databases.forget_snapshot(point.id)
+        pruning.prune(self._catalogue, self.aws.databases, self._look(source), self.patience.clock.now())
+        self.seals.sum_up()
 
     def _snapshot(self, point: str, plan: RestorePlan, source: Source, tell: Tell) -> str:
         """What RDS restores a point by. One that is copied back for it is written down: it holds what was
@@ -277,8 +299,10 @@ class ManagedBackups:
         if "/" in point:
             began, kept = plan.lost_since, Kept(COPY_DAYS)
             record = self._record(name, Kind.VAULT, COPIED_BACK, began, kept, plan.seal, source)
+            until = record.ended + timedelta(days=COPY_DAYS)
+            its = next((one.damaged for one in self._look(source).points if one.id == point), None)
             with suppress(Exists):  # the same command, again
-                self._catalogue.add(replace(record, keep_until=record.ended + timedelta(days=COPY_DAYS)))
+                self._catalogue.add(replace(record, keep_until=until, damaged=its))
         return arn
 
     def _proving(self, source: Source) -> Proving:

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gymops.backup.port import Tell
-from gymops.errors import GymopsError, SourceError, Unverified
+from gymops.errors import AppFailed, GateRefused, GymopsError, SourceError, Unverified
 from gymops.eventlog import parts
 from gymops.eventlog.digest import Rejected, Stream
 from gymops.eventlog.postgres import Between
 from gymops.eventlog.proof import Part, Proof, proof
-from gymops.eventlog.seal import Grown, Seal, Sealed, SealError
+from gymops.eventlog.seal import Grown, LogDamaged, Seal, Sealed
 from gymops.eventlog.sealing import compose, following, known
 
 _SEALED = 3
 """Hashes that a sealed user costs on the way in."""
-_CODES: Mapping[str, type[GymopsError]] = {"seal": SealError, "source": SourceError, "unverified": Unverified}
+_CODES: Mapping[str, type[GymopsError]] = {
+    "app": AppFailed, "refused": GateRefused, "source": SourceError, "unverified": Unverified,
+}  # fmt: skip
 
 
 class Answer(Protocol):
@@ -58,7 +60,7 @@ class Inside:
         """The next seal; None if the log is as the last one says, unless there is to be one always.
 
         Raises:
-            SealError: the log holds fewer events than were sealed.
+            LogDamaged: the log holds fewer events than were sealed, or others, or cannot be read.
             SourceError: there is no event log.
             WorkFailed: the function could not do it.
         """
@@ -71,7 +73,7 @@ class Inside:
             while begun is not None:  # those that grew may be too many for one answer
                 answer = self._ask(
                     "seal",
-                    begun,
+                    **vars(begun),
                     known=parts.known({user: streams[user] for user in names if begun.holds(user)}),
                     number=number,
                     rejected=vars(last),
@@ -99,7 +101,7 @@ class Inside:
             streams = {user: sealed.streams[user] for user in names}
             expected = parts.Expected(streams, {user: sealed.chunks[user] for user in names})
             try:
-                answer = self._ask("prove", users, expected=parts.expected(expected), at=dict(at))
+                answer = self._ask("prove", **vars(users), expected=parts.expected(expected), at=dict(at))
             except GymopsError as error:
                 if error.unknown or isinstance(error, Unverified | SourceError):
                     raise
@@ -108,8 +110,27 @@ class Inside:
             rejected = Rejected(**answer.get("rejected", {}))
         return proof(sealed, answered, rejected)
 
-    def _ask(self, do: str, users: Between, **options: Any) -> dict[str, Any]:
-        event = {"do": do, **vars(users), **options}
+    def spoil(self, at: Mapping[str, Any], how: str) -> str:
+        """Put a fault into another database; what was done.
+
+        Raises:
+            GateRefused: it is the environment's own.
+            Unverified: there is nothing to spoil.
+            WorkFailed: the function could not do it.
+        """
+        return str(self._ask("spoil", at=dict(at), how=how)["spoilt"])
+
+    def read(self, at: Mapping[str, Any]) -> str:
+        """Run the app on another database and read through it; what it read.
+
+        Raises:
+            AppFailed: it does not work on it.
+            WorkFailed: the function could not do it.
+        """
+        return str(self._ask("read", at=dict(at))["read"])
+
+    def _ask(self, do: str, **options: Any) -> dict[str, Any]:
+        event = {"do": do, **options}
         done = self._functions.invoke(self._function, event)
         found = done.answer if isinstance(done.answer, dict) else {}
         error = found.get("error")
@@ -118,6 +139,8 @@ class Inside:
             code = str(error.get("code", ""))
             hint = error.get("hint") or f"the log of {self._function} says more"
             if code == "configuration" and "asks for" in error["message"]:
-                hint = "it runs an older gymops: release again, so that it can seal and prove"
+                hint = "it runs an older gymops: release again, so that it can do this, too"
+            if code == LogDamaged.code:
+                raise LogDamaged(error["message"], hint=hint)
             raise _CODES.get(code, WorkFailed)(f"{do}: {error['message']}", hint=hint)
         return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gymops.aws.databases import Automated, Databases
 from gymops.aws.instances import Snapshot
 from gymops.aws.vaults import VaultPoint, Vaults
+from gymops.backup.managed.known import Known
 from gymops.backup.managed.places import Places
 from gymops.backup.port import Listing, Point, Window
-from gymops.backup.recovery_point import RecoveryPoint, SealedAt, sealed_at
 from gymops.errors import GymopsError
-from gymops.eventlog.seal import Seal
 
 TIER = "tier"
 """The tag that says for which tier something was taken; AWS Backup's rules write it too."""
@@ -29,16 +28,6 @@ _COPYING = timedelta(days=1)
 """How long a copy to another region may take."""
 _READY = frozenset({"COMPLETED", "AVAILABLE"})
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Known:
-    """What we know beside what AWS tells."""
-
-    points: Sequence[RecoveryPoint] = ()
-    seals: Sequence[Seal] = ()
-    verified: Mapping[str, datetime] | None = None
-    """By the id of a point."""
 
 
 def look(
@@ -67,17 +56,11 @@ def look(
         )
         points += [_of_vault(one, copies.region, away=True) for one in there]
     windows = [one for one in map(_window, databases.automated(places.instance)) if one is not None]
-    windows += _aside(places.instance, databases, known.seals)
+    windows += _aside(places.instance, databases, known)
     windows.sort(key=lambda one: (one.gone, -one.latest.timestamp()))
     own = [one for one in points if one.kind == "aws-backup" and not _copied(one)]
     found = sorted((_with(point, known, own) for point in points), key=lambda one: (one.taken, one.id))
     return Listing(tuple(found), tuple(windows), silent)
-
-
-def sealed_by(seals: Iterable[Seal], at: datetime) -> SealedAt | None:
-    """The newest seal that whatever is recovered up to a time must bring back."""
-    by_then = [seal for seal in seals if seal.taken <= at]
-    return sealed_at(by_then[-1]) if by_then else None
 
 
 def point_id(arn: str, region: str, *, away: bool = False) -> str:
@@ -138,39 +121,48 @@ def aside(name: str, restore: str) -> str:
     return f"{name[:50]}-before-{restore[-6:]}".lower()
 
 
-def _aside(name: str, databases: Databases, seals: Iterable[Seal]) -> Iterator[Window]:
-    """Of those that were set aside, the times up to when: what came then is the restored one's."""
-    for seal in seals:
-        for one in databases.automated(aside(name, seal.goes_on.restore)) if seal.goes_on else ():
-            found = _window(one)
-            if found is not None and found.earliest < seal.taken:
-                yield replace(found, latest=min(found.latest, seal.taken), gone=True, aside=True)
+def _aside(name: str, databases: Databases, known: Known) -> Iterator[Window]:
+    """Of those that were set aside, the times up to when: what came then is the restored one's. Where there
+    is none, no seal is asked.
+    """
+    there: dict[str, list[Window]] = {}
+    for one in databases.automated():
+        if one.instance.startswith(aside(name, "")) and (found := _window(one)):
+            there.setdefault(one.instance, []).append(found)
+    for seal in known.back() if there else ():
+        for window in there.pop(aside(name, seal.goes_on.restore), ()) if seal.goes_on else ():
+            if window.earliest < seal.taken:
+                yield replace(window, latest=min(window.latest, seal.taken), gone=True, aside=True)
+        if not there:
+            return
 
 
 def _with(point: Point, known: Known, own: Sequence[Point]) -> Point:
-    """What we wrote down when it was taken says which seal it holds; of others, their time does."""
-    ours = {one.id: one for one in known.points}.get(point.id)
-    return replace(
-        point,
-        tier=ours.tier if ours else point.tier,
-        taken=ours.began if ours else point.taken,
-        seal=ours.seal if ours else _sealed(point, known, own),
-        verified=(known.verified or {}).get(point.id),
-    )
+    """What we wrote down when it was taken says which seal it holds, and whether the log was damaged; of
+    others, their time does.
+    """
+    point = replace(point, verified=known.verified.get(point.id))
+    for ours in known.points:
+        if ours.id == point.id:
+            return replace(point, tier=ours.tier, taken=ours.began, seal=ours.seal, damaged=ours.damaged)
+    return _held(point, known, own)
 
 
-def _sealed(point: Point, known: Known, own: Sequence[Point]) -> SealedAt | None:
+def _held(point: Point, known: Known, own: Sequence[Point]) -> Point:
     """A copy says when it was copied, and holds what was sealed before it was taken: as the newest point of
     its tier from before, or else a day ago. Of one that was copied back, and not by us, nobody knows.
     """
     if not _copied(point):
-        return sealed_by(known.seals, point.taken - _CLOCKS)
+        seal = known.sealed(point.taken - _CLOCKS)
+        return replace(point, seal=seal, damaged=known.damaged(point.taken, seal))
     if point.kind != "copy":
-        return None
+        return point
     before = [one for one in own if one.tier == point.tier and one.taken <= point.taken]
     if not before:
-        return sealed_by(known.seals, point.taken - _COPYING)
-    return _with(max(before, key=lambda one: one.taken), known, own).seal
+        seal = known.sealed(point.taken - _COPYING)
+        return replace(point, seal=seal, damaged=known.damaged(point.taken - _COPYING, seal))
+    original = _with(max(before, key=lambda one: one.taken), known, own)
+    return replace(point, seal=original.seal, damaged=original.damaged)
 
 
 def _copied(point: Point) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gymops.backup.managed.listing import sealed_by
+from gymops.backup.managed.known import Known
 from gymops.backup.port import Listing, OutOfReach, Point, RestorePlan, Wanted, Window
-from gymops.backup.recovery_point import NoPoint, SealedAt
-from gymops.eventlog.seal import Seal, lineage
+from gymops.backup.recovery_point import NoPoint, SealedAt, sealed_at
+from gymops.eventlog.seal import standing
 
 CONTINUOUS = "continuous"
 """The tier that restores any time: RDS's automated backups."""
@@ -38,12 +38,13 @@ class Around:
     environment: str
     id: str
     to: str
-    seals: Sequence[Seal] = ()
+    events: int | None = None
+    """Of the newest seal."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     last_seconds: float | None = None
 
 
-def choose(environment: str, listing: Listing, wanted: Wanted, seals: Sequence[Seal]) -> Chosen:
+def choose(environment: str, listing: Listing, wanted: Wanted, known: Known) -> Chosen:
     """What is restored for what is wanted.
 
     Raises:
@@ -53,23 +54,20 @@ def choose(environment: str, listing: Listing, wanted: Wanted, seals: Sequence[S
     if wanted.point is not None:
         return _point(environment, listing, wanted.point)
     if wanted.tier not in (None, CONTINUOUS):
-        return _newest(environment, listing, wanted.tier)
+        return _newest(environment, listing, wanted)
     if wanted.at is None and not listing.windows and wanted.tier is None:
-        return _newest(environment, listing, None)
+        return _newest(environment, listing, wanted)
     at = _whole(wanted.at) if wanted.at else None
     for window in listing.windows:
         when = at or max(_whole(window.latest), _whole_up(window.earliest))
         if window.earliest <= when <= window.latest:
-            # An instance that is there never saw what was sealed of a history that was given up.
-            its = seals if window.gone else lineage(list(seals))
-            return Chosen(window.source, None, when, window, sealed_by(its, when))
+            return Chosen(window.source, None, when, window, _sealed(known, window, when))
     raise _out_of_reach(environment, listing, at)
 
 
 def plan(chosen: Chosen, around: Around, *, test: bool) -> RestorePlan:
     """What would be done."""
     since = chosen.at or (chosen.point.taken if chosen.point else datetime.min.replace(tzinfo=UTC))
-    newest = around.seals[-1].events if around.seals else None
     held = chosen.seal.events if chosen.seal else None
     settings = with_test(around.settings) if test else around.settings
     return RestorePlan(
@@ -82,7 +80,7 @@ def plan(chosen: Chosen, around: Around, *, test: bool) -> RestorePlan:
         seal=chosen.seal,
         last_seconds=around.last_seconds,
         lost_since=since,
-        lost_events=newest - held if newest is not None and held is not None else None,
+        lost_events=around.events - held if around.events is not None and held is not None else None,
         test=test,
         settings={name: _shown(value) for name, value in sorted(settings.items())},
     )
@@ -104,8 +102,21 @@ def _point(environment: str, listing: Listing, wanted: str) -> Chosen:
     return Chosen(found.where, found, None, None, found.seal)
 
 
-def _newest(environment: str, listing: Listing, tier: str | None) -> Chosen:
-    found = [point for point in listing.points if point.ready and tier in (None, point.tier)]
+def _sealed(known: Known, window: Window, at: datetime) -> SealedAt | None:
+    """An instance that is there never saw what was sealed of a history that was given up."""
+    if window.gone:
+        return known.sealed(at)
+    return next((sealed_at(one) for one in standing(known.back()) if one.taken <= at), None)
+
+
+def _newest(environment: str, listing: Listing, wanted: Wanted) -> Chosen:
+    """A test is of the newest one; what is to be used is not of a damaged log, unless it is asked for."""
+    tier = wanted.tier
+    found = [
+        point
+        for point in listing.points
+        if point.ready and tier in (None, point.tier) and (wanted.test or point.damaged is None)
+    ]
     if not found:
         what = f"no recovery point of the tier {tier}" if tier else "no recovery point"
         begin = f"gymops backup {environment}" + (f" --tier {tier}" if tier else "")
@@ -136,7 +147,7 @@ def _out_of_reach(environment: str, listing: Listing, at: datetime | None) -> Ou
     ends = [_whole_up(one.earliest) for one in listing.windows]
     ends += [_whole(one.latest) for one in listing.windows]
     nearest = min(ends, key=lambda end: abs(end - at))
-    older = [one for one in listing.points if one.ready and one.taken <= at]
+    older = [one for one in listing.points if one.ready and one.damaged is None and one.taken <= at]
     hint = f"gymops restore {environment} --at {_text(nearest)}"
     if older and nearest > at:
         hint += f", or --from {older[-1].id} as it was at {_text(older[-1].taken)}"

@@ -1,22 +1,23 @@
-"""The proof of an instance that was restored, whoever restored it: from inside of its network."""
+"""What is done with an instance that was restored, from inside of its network: above all, its proof."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from gymops.aws.databases import Databases
+from gymops.aws.databases import Database, Databases
 from gymops.backup.catalogue import Seals
-from gymops.backup.managed.inside import Functions, Inside
+from gymops.backup.managed.inside import Functions, Inside, WorkFailed
+from gymops.backup.managed.restoring import ENVIRONMENT, ID, TEST
 from gymops.backup.port import Tell
 from gymops.backup.recovery_point import SealedAt
-from gymops.errors import Unverified
+from gymops.errors import GateRefused, Unverified
 from gymops.eventlog.proof import Proof
 
 
 @dataclass(frozen=True)
 class Proving:
-    """What a proof needs."""
+    """What it needs."""
 
     databases: Databases
     functions: Functions
@@ -36,13 +37,51 @@ class Proving:
                 f"nothing of {environment} was sealed by then, so there is nothing to hold it to",
                 hint=f"gymops backup {environment} seals",
             )
+        inside, there = self._reached(instance)
+        return inside.prove(self.seals.sealed(seal.number), place(there), tell)
+
+    def spoil(self, instance: str, how: str) -> str:
+        """Put a fault into what a test restored; what was done.
+
+        Raises:
+            GateRefused: it is no such instance: RDS says so at this moment, and the function looks as well.
+            Unverified: there is no way to it, or nothing there to spoil.
+        """
+        inside, there = self._reached(instance)
+        tags, environment = there.tags, self.seals.environment
+        if tags.get(ENVIRONMENT) != environment or ID not in tags or tags.get(TEST) != "true":
+            raise GateRefused(
+                f"{instance} was restored by no test of {environment}, and a drill spoils nothing else",
+                hint=f"gymops restore-test {environment} --drill",
+            )
+        return inside.spoil(place(there), how)
+
+    def read(self, instance: str) -> str:
+        """Run the app on what was restored and read through it, where it can be reached; what it read.
+
+        Raises:
+            AppFailed: the app does not work on it.
+            Unverified: nobody can tell.
+        """
+        inside, there = self._reached(instance)
+        try:
+            return inside.read(place(there))
+        except WorkFailed as error:
+            raise Unverified(error.message, hint=error.hint) from None
+
+    def _reached(self, instance: str) -> tuple[Inside, Database]:
         if not self.function:
             raise Unverified("nothing reaches the database: no function does one-shot work in its network",
                              hint="set OperationsHandler, and release")  # fmt: skip
         there = self.databases.find(instance)
         if there is None:
             raise Unverified(f"{instance} was deleted meanwhile", hint="run the same again")
-        at: dict[str, Any] = {"host": there.host, "port": there.port}
-        if there.secret:
-            at["secret"] = there.secret
-        return Inside(self.functions, self.function).prove(self.seals.sealed(seal.number), at, tell)
+        return Inside(self.functions, self.function), there
+
+
+def place(there: Database) -> dict[str, Any]:
+    """Where an instance is, as the function takes it."""
+    at: dict[str, Any] = {"host": there.host, "port": there.port}
+    if there.secret:
+        at["secret"] = there.secret
+    return at

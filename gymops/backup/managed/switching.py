@@ -14,7 +14,7 @@ from typing import Any
 from gymops.aws.databases import Databases
 from gymops.aws.proxies import Proxies
 from gymops.aws.session import AwsError
-from gymops.backup.managed import listing, restoring
+from gymops.backup.managed import listing, proving, restoring
 from gymops.backup.managed.backups import ManagedBackups
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.waiting import Endless, Gone
@@ -96,10 +96,7 @@ class Switching:
         if there is None or places is None or not places.function:
             raise Gone(f"{change.name} is not there", hint=f"gymops status {backups.environment}")
         inside = Inside(backups.aws.functions, places.function)
-        at: dict[str, Any] = {"host": there.host, "port": there.port}
-        if there.secret:
-            at["secret"] = there.secret
-        proof = inside.prove(before, at, self.tell)
+        proof = inside.prove(before, proving.place(there), self.tell)
         if not proof.passed:
             why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
             raise GymopsError(f"in its place it is not what was sealed: {why}")

@@ -57,6 +57,8 @@ def ask(event: Any, secrets: Secrets | None = None, settings: dict[str, str] | N
         ({"do": "seal", "number": 1}, "seal needs known, rejected"),
         ({"do": "prove", "expected": "", "at": {"host": "x"}}, "at names no database"),
         ({"do": "prove", "expected": "", "at": "x"}, "at names no database"),
+        ({"do": "spoil", "how": "changed-row"}, "spoil needs at"),
+        ({"do": "read"}, "read needs at"),
         ({"do": "schema-upgrade", "phase": "both"}, "phase is 'both'"),
         ({"do": "schema-upgrade", "phase": None}, "phase is None"),
         ({"do": "schema-upgrade", "phase": "contract"}, "a contract needs targets"),
@@ -81,9 +83,12 @@ def test_an_unknown_work_is_answered_with_the_known_ones(logged: io.StringIO) ->
     assert all(f"{name}" in hint for name in operations._WORK)
 
 
+OTHER = {"host": "127.0.0.1", "port": 1, "secret": f"{ARN}-other"}
 NEEDED: dict[str, dict[str, object]] = {
     "seal": {"known": parts.known({}), "number": 1, "rejected": {}},
     "prove": {"expected": parts.expected(parts.Expected({}, {}))},
+    "spoil": {"how": "changed-row", "at": OTHER},
+    "read": {"at": OTHER},
 }
 
 
@@ -93,6 +98,16 @@ def test_a_database_that_is_not_there_is_told_without_its_password(name: str, lo
     assert error["message"].endswith("nothing listens there")
     assert error["hint"]
     assert "hunter2" not in json.dumps(error) + logged.getvalue()
+
+
+@pytest.mark.parametrize("secret", [None, "", ARN])
+def test_a_drill_without_a_password_of_its_own_is_refused_before_any_is_read(
+    secret: str | None, logged: io.StringIO
+) -> None:
+    secrets = Secrets()
+    event = {"do": "spoil", "how": "changed-row", "at": {**OTHER, "secret": secret}}
+    assert ask(event, secrets)["error"]["code"] == "refused"
+    assert secrets.reads == 0
 
 
 @pytest.mark.parametrize(

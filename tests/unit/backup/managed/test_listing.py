@@ -10,12 +10,14 @@ import pytest
 
 from gymops.aws.databases import Databases
 from gymops.aws.vaults import VaultPoint, Vaults
-from gymops.backup.managed.listing import Known, look
+from gymops.backup.evidence import Job, State
+from gymops.backup.managed.listing import look
 from gymops.backup.managed.places import Places
 from gymops.backup.port import Point
 from gymops.backup.recovery_point import Kind, sealed_at
 from gymops.eventlog.digest import Rejected
 from gymops.eventlog.seal import Seal
+from tests.unit.backup.managed.rows import known
 from tests.unit.backup.points import point
 from tests.unit.clocks import START
 
@@ -36,7 +38,7 @@ class Asked:
     def snapshots(self, instance: str) -> list[Any]:
         return []
 
-    def automated(self, instance: str) -> list[Any]:
+    def automated(self, instance: str | None = None) -> list[Any]:
         return []
 
 
@@ -52,13 +54,19 @@ def seal(number: int, taken: datetime) -> Seal:
     )  # fmt: skip
 
 
-def listed(here: Sequence[VaultPoint], away: Sequence[VaultPoint], *ours: Any) -> dict[str, Point]:
+def listed(
+    here: Sequence[VaultPoint],
+    away: Sequence[VaultPoint],
+    *ours: Any,
+    jobs: Sequence[Job] = (),
+    upto: datetime = START + 60 * HOUR,
+) -> dict[str, Point]:
     """What is listed, with a seal at each hour."""
-    seals = [seal(hour, START + hour * HOUR) for hour in range(1, 60)]
+    seals = [seal(hour, START + hour * HOUR) for hour in range(1, 60) if START + hour * HOUR <= upto]
     found = look(
         Places("gym", "vault", copies=COPIES), ARN, cast("Databases", Asked("us-west-1")),
         cast("Vaults", Asked("us-west-1", here)), cast("Vaults", Asked("us-east-1", away)),
-        Known(ours, seals),
+        known(seals, points=ours, jobs=jobs),
     )  # fmt: skip
     return {one.id.rpartition(":")[2]: one for one in found.points}
 
@@ -88,14 +96,40 @@ def test_a_copy_whose_original_is_gone_holds_what_was_sealed_a_day_before() -> N
     assert number(listed([], [held("copyjob-1", START + 42 * HOUR, "us-east-1")])["copyjob-1"]) == 18
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_of_what_was_copied_back_only_our_record_says_what_it_holds(*, known: bool) -> None:
+@pytest.mark.parametrize("recorded", [True, False])
+def test_of_what_was_copied_back_only_our_record_says_what_it_holds(*, recorded: bool) -> None:
     name = "awsbackup:copyjob-1"
     record = point(
         START, id=name, kind=Kind.VAULT, tier="copied-back", files=(), seal=sealed_at(seal(3, START))
     )
-    found = listed([held("copyjob-1", START + 42 * HOUR)], [], *([record] if known else []))["copyjob-1"]
-    if known:
+    found = listed([held("copyjob-1", START + 42 * HOUR)], [], *([record] if recorded else []))["copyjob-1"]
+    if recorded:
         assert (number(found), found.tier, found.taken) == (3, "copied-back", record.began)
     else:
         assert (number(found), found.tier) == (None, "monthly")
+
+
+def test_what_was_taken_since_the_log_is_damaged_is_so_too_until_it_is_sealed_again() -> None:
+    """By whomever: AWS Backup's own plan knows nothing of it, and a copy is as its original."""
+    why = "'ann' has 25 events, and 30 were sealed"
+    seen = Job("continuous", START + 58.5 * HOUR, State.UNSEALED, message=why)
+    hurt = Job("daily", START + 30.5 * HOUR, State.UNSEALED, message="mended since")
+    here = [held(f"job-{at}", START + at * HOUR) for at in (30, 30.7, 58.4, 60, 61)]
+    away = [
+        held("copyjob-1", START + 62 * HOUR, "us-east-1"),
+        held("copyjob-2", START + 59 * HOUR, "us-east-1"),
+    ]
+    seals_end = START + 58 * HOUR
+    found = listed(here, away, jobs=[hurt, seen], upto=seals_end)
+    said = {name: one.damaged for name, one in found.items()}
+    assert said == {
+        "job-30": None, "job-30.7": "mended since", "job-58.4": None, "job-60": why, "job-61": why,
+        "copyjob-1": why, "copyjob-2": None,
+    }  # fmt: skip
+
+
+def test_what_is_written_down_says_itself_whether_it_is_of_a_damaged_log() -> None:
+    made = point(START + 50 * HOUR, id="awsbackup:job-1", kind=Kind.VAULT, files=(), damaged="gone")
+    mended = point(START + 51 * HOUR, id="awsbackup:job-2", kind=Kind.VAULT, files=())
+    found = listed([held(f"job-{n}", START + (49 + n) * HOUR) for n in (1, 2)], [], made, mended)
+    assert (found["job-1"].damaged, found["job-2"].damaged) == ("gone", None)
