@@ -65,8 +65,9 @@ PARTS = (
     Part("Lambda alias weights", Kind.REAL, "requests are split by chance, as on AWS"),
     Part(
         "AWS Backup", Kind.REAL,
-        "of RDS instances: jobs, recovery points, copies, restores, restore tests, plans and vault locks; no"
-        " start window and no clash with RDS's own window, everything is kept warm",
+        "of RDS instances: jobs, recovery points, copies, restores, restore tests, plans and vault locks; of"
+        " DynamoDB's tables and of buckets jobs, recovery points, restores and plans; no start window and no"
+        " clash with RDS's own window, everything is kept warm",
     ),
     Part(
         "CloudWatch Logs of functions", Kind.REAL,

@@ -9,6 +9,7 @@ from typing import Any
 
 from gymops.local.plane import ministack, templates, users
 from gymops.local.plane.backup.api import BackupApi
+from gymops.local.plane.backup.contents import Contents
 from gymops.local.plane.backup.jobs import Jobs
 from gymops.local.plane.backup.schedule import BackupSchedule
 from gymops.local.plane.backup.vaults import Vaults
@@ -71,10 +72,11 @@ class Plane:
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )
-        vaults = Vaults(self._context, self._snapshots, store)
-        jobs = Jobs(self._context, vaults, self._instances, self._snapshots, store)
+        contents = Contents(self._calls, store)
+        vaults = Vaults(self._context, self._snapshots, contents, store)
+        jobs = Jobs(self._context, vaults, self._instances, self._snapshots, contents, store)
         self._backup = BackupApi(vaults, jobs, store)
-        self._backup_schedule = BackupSchedule(vaults, jobs, self._instances, store)
+        self._backup_schedule = BackupSchedule(vaults, jobs, self._instances, contents, store)
         self._resuming: list[threading.Thread] = []
 
     def install(self) -> Plane:

@@ -12,8 +12,9 @@ from urllib.parse import unquote
 
 from gymops.local.plane import ministack
 from gymops.local.plane.backup import cron
+from gymops.local.plane.backup.contents import Document
 from gymops.local.plane.backup.jobs import Jobs, shown
-from gymops.local.plane.backup.vaults import Document, Vaults
+from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.store import Store
 
@@ -56,7 +57,7 @@ class BackupApi:
             ("DELETE", "/backup-vaults/([^/]+)/vault-lock",
              lambda _, __, vault: _nothing(lambda: self._vaults.unlock(vault))),
             ("GET", f"/resources/{arn}/recovery-points", self._points_of),
-            ("GET", "/tags/(arn:aws:rds:.+)",
+            ("GET", "/tags/(arn:aws:(?:rds:.+|backup:.+:recovery-point:.+))",
              lambda _, __, key: {"Tags": self._vaults.tags(self._vaults.point(key))}),
             ("GET", "/resources", self._protected),
             ("PUT", "/restore-testing/plans", self._create_plan),
@@ -143,7 +144,7 @@ class BackupApi:
         latest: dict[str, Document] = {}
         for point in self._vaults.points().values():
             latest[point["ResourceArn"]] = {
-                "ResourceArn": point["ResourceArn"], "ResourceType": "RDS",
+                "ResourceArn": point["ResourceArn"], "ResourceType": point["ResourceType"],
                 "LastBackupTime": point["CreationDate"], "LastRecoveryPointArn": point["RecoveryPointArn"],
             }  # fmt: skip
         return {"Results": list(latest.values())}
@@ -151,8 +152,8 @@ class BackupApi:
     def _metadata(self, _: Document, __: dict[str, str], vault: str, arn: str) -> Document:
         point = self._vaults.point(arn, vault)
         return {
-            "BackupVaultArn": point["BackupVaultArn"], "RecoveryPointArn": arn, "ResourceType": "RDS",
-            "RestoreMetadata": self._jobs.metadata(arn, vault),
+            "BackupVaultArn": point["BackupVaultArn"], "RecoveryPointArn": arn,
+            "ResourceType": point["ResourceType"], "RestoreMetadata": self._jobs.metadata(arn, vault),
         }  # fmt: skip
 
     def _restored_with(self, _: Document, __: dict[str, str], key: str) -> Document:

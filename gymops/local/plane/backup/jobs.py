@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gymops.local.plane import ministack
-from gymops.local.plane.backup.vaults import Document, Vaults
+from gymops.local.plane.backup.contents import Contents, Document, kind
+from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.rds import records
@@ -24,9 +25,16 @@ class Jobs:
     """What AWS Backup does."""
 
     def __init__(
-        self, context: Context, vaults: Vaults, instances: Instances, snapshots: Snapshots, store: Store
+        self,
+        context: Context,
+        vaults: Vaults,
+        instances: Instances,
+        snapshots: Snapshots,
+        contents: Contents,
+        store: Store,
     ) -> None:
         self._context = context
+        self._contents = contents
         self._vaults = vaults
         self._instances = instances
         self._snapshots = snapshots
@@ -48,7 +56,7 @@ class Jobs:
         return found
 
     def back_up(self, asked: Document) -> Document:
-        """Take a recovery point of an instance."""
+        """Take a recovery point of an instance, a table or a bucket."""
         vault = self._vaults.need(asked["BackupVaultName"])
         identifier, resource = str(uuid.uuid4()), str(asked["ResourceArn"])
         if not resource.startswith("arn:"):
@@ -56,8 +64,9 @@ class Jobs:
         self._vaults.check_retention(asked["BackupVaultName"], asked.get("Lifecycle") or {})
         job = {
             "BackupJobId": identifier, "BackupVaultName": asked["BackupVaultName"],
-            "BackupVaultArn": vault["BackupVaultArn"], "ResourceArn": resource, "ResourceType": "RDS",
-            "IamRoleArn": asked.get("IamRoleArn", ""), "Lifecycle": asked.get("Lifecycle") or {},
+            "BackupVaultArn": vault["BackupVaultArn"], "ResourceArn": resource,
+            "ResourceType": kind(resource) or "RDS", "IamRoleArn": asked.get("IamRoleArn", ""),
+            "Lifecycle": asked.get("Lifecycle") or {},
             "CreatedBy": asked.get("CreatedBy") or {}, "BackupSizeInBytes": 0, "PercentDone": "0.0",
             "AccountId": ministack.account(), "IsParent": False, "StatusMessage": "",
             "InitiationDate": self._vaults.now(), "ResourceName": resource.rpartition(":")[2],
@@ -66,6 +75,13 @@ class Jobs:
         self.table("backup")[identifier] = job
 
         def take() -> None:
+            if kind(resource):
+                where = f"{ministack.region()}:{ministack.account()}"
+                arn = f"arn:aws:backup:{where}:recovery-point:{identifier}"
+                size = self._contents.take(resource, arn)
+                self._vaults.add(asked["BackupVaultName"], arn, resource, job, size)
+                job.update({"RecoveryPointArn": arn, "BackupSizeInBytes": size, "PercentDone": "100.0"})
+                return
             name = f"awsbackup:job-{identifier}"
             snapshot = self._snapshots.create(name, self._instance(resource)["DBInstanceIdentifier"],
                                               kind="awsbackup")  # fmt: skip
@@ -88,6 +104,8 @@ class Jobs:
     def copy(self, asked: Document) -> Document:
         """Copy a recovery point into another vault, also in another region."""
         point = self._vaults.point(asked["RecoveryPointArn"], asked["SourceBackupVaultName"])
+        if point["ResourceType"] != "RDS":
+            raise Fault("InvalidRequestException", "The local AWS copies recovery points of RDS only")
         _, _, _, region, account, _, vault = str(asked["DestinationBackupVaultArn"]).split(":", 6)
         if account != ministack.account():
             raise Fault("AccessDeniedException", "The local AWS copies within an account only", 403)
@@ -119,15 +137,16 @@ class Jobs:
         return {"CopyJobId": identifier, "CreationDate": job["CreationDate"], "IsParent": False}
 
     def restore(self, asked: Document) -> Document:
-        """A new instance from a recovery point."""
+        """A new instance, table or bucket from a recovery point."""
         point = self._vaults.point(asked["RecoveryPointArn"])
         metadata = dict(asked.get("Metadata") or {})
-        if not metadata.get("DBInstanceIdentifier"):
+        if point["ResourceType"] == "RDS" and not metadata.get("DBInstanceIdentifier"):
             raise Fault("InvalidParameterValueException", "Metadata must hold DBInstanceIdentifier")
         identifier = str(uuid.uuid4())
         job = {
             "RestoreJobId": identifier, "RecoveryPointArn": point["RecoveryPointArn"],
-            "IamRoleArn": asked.get("IamRoleArn", ""), "ResourceType": "RDS", "PercentDone": "0.00%",
+            "IamRoleArn": asked.get("IamRoleArn", ""), "ResourceType": point["ResourceType"],
+            "PercentDone": "0.00%",
             "BackupSizeInBytes": point["BackupSizeInBytes"], "AccountId": ministack.account(),
             "RecoveryPointCreationDate": point["CreationDate"], "StatusMessage": "",
             "SourceResourceArn": point["ResourceArn"], "CreatedBy": asked.get("CreatedBy") or {},
@@ -139,6 +158,10 @@ class Jobs:
         self.table("restore")[identifier] = job
 
         def put_back() -> None:
+            if point["ResourceType"] != "RDS":
+                made = self._contents.put_back(point, metadata)
+                job.update({"CreatedResourceArn": made, "PercentDone": "100.00%"})
+                return
             request = _request(metadata)
             name = point["RecoveryPointArn"].partition(":snapshot:")[2]
             self._snapshots.restore(name, request)
@@ -151,7 +174,8 @@ class Jobs:
 
     def metadata(self, arn: str, vault: str) -> Document:
         """With what a recovery point would be restored as its source was."""
-        self._vaults.point(arn, vault)
+        if self._vaults.point(arn, vault)["ResourceType"] != "RDS":
+            return {}
         snapshot = records.snapshot(arn)
         keys = ("DBInstanceClass", "Engine", "StorageType", "AllocatedStorage")
         return {key: str(snapshot[key]) for key in keys if key in snapshot} | {
@@ -161,7 +185,7 @@ class Jobs:
     def _instance(self, arn: str) -> Any:
         parts = arn.split(":", 6)
         if parts[2] != "rds" or parts[5] != "db":
-            raise Fault("InvalidParameterValueException", f"The local AWS backs up RDS instances, not {arn}")
+            raise Fault("InvalidParameterValueException", f"The local AWS backs up no {arn}")
         if (parts[4], parts[3]) != (ministack.account(), ministack.region()):
             raise Fault("AccessDeniedException", f"{arn} belongs to another account or region")
         return records.instance(parts[6])

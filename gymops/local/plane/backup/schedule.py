@@ -12,8 +12,9 @@ from typing import Any
 
 from gymops.local.plane import ministack
 from gymops.local.plane.backup import cron
+from gymops.local.plane.backup.contents import Contents, Document
 from gymops.local.plane.backup.jobs import Jobs
-from gymops.local.plane.backup.vaults import Document, Vaults
+from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.rds import records
 from gymops.local.plane.rds.instances import Instances
@@ -26,7 +27,10 @@ _WINDOW_DAYS = 30
 class BackupSchedule:
     """Looks at every account's plans."""
 
-    def __init__(self, vaults: Vaults, jobs: Jobs, instances: Instances, store: Store) -> None:
+    def __init__(
+        self, vaults: Vaults, jobs: Jobs, instances: Instances, contents: Contents, store: Store
+    ) -> None:
+        self._contents = contents
         self._vaults = vaults
         self._jobs = jobs
         self._instances = instances
@@ -99,11 +103,11 @@ class BackupSchedule:
                     )  # fmt: skip
 
     def _selected(self, service: Any, plan: str) -> list[str]:
-        """The instances a plan's selections name, by ARN, pattern or tag."""
+        """What a plan's selections name, by ARN or pattern; instances also by tag."""
         found = []
-        for record in list(records.instances().values()):
-            arn = str(record["DBInstanceArn"])
-            tags = {tag["Key"]: tag["Value"] for tag in record.get("TagList") or []}
+        known = {str(one["DBInstanceArn"]): one.get("TagList") for one in records.instances().values()}
+        for arn in [*known, *self._contents.resources()]:
+            tags = {tag["Key"]: tag["Value"] for tag in known.get(arn) or []}
             for selection in service._selections.values():
                 if selection["BackupPlanId"] != plan or _named(arn, selection.get("NotResources") or []):
                     continue
@@ -139,6 +143,7 @@ class BackupSchedule:
             point
             for point in self._vaults.points().values()
             if point["CreationDate"] >= since
+            and point["ResourceType"] == selection.get("ProtectedResourceType", "RDS") == "RDS"
             and _named(point["BackupVaultArn"], wanted.get("IncludeVaults") or ["*"])
             and not _named(point["BackupVaultArn"], wanted.get("ExcludeVaults") or [])
             and _named(point["ResourceArn"], arns)

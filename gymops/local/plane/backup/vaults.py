@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gymops.local.plane import ministack
+from gymops.local.plane.backup.contents import Contents, Document, kind
 from gymops.local.plane.context import Context
 from gymops.local.plane.faults import Fault
 from gymops.local.plane.rds.snapshots import Snapshots
 from gymops.local.plane.store import Store
 
-Document = dict[str, Any]
 _DAY = 86_400
 
 
 class Vaults:
     """The vaults and recovery points of the account and region being served."""
 
-    def __init__(self, context: Context, snapshots: Snapshots, store: Store) -> None:
+    def __init__(self, context: Context, snapshots: Snapshots, contents: Contents, store: Store) -> None:
         self._context = context
+        self._contents = contents
         self._snapshots = snapshots
         self._store = store
 
@@ -57,7 +56,8 @@ class Vaults:
         record = self.need(vault)
         point = {
             "RecoveryPointArn": arn, "BackupVaultName": vault, "BackupVaultArn": record["BackupVaultArn"],
-            "ResourceArn": resource, "ResourceType": "RDS", "ResourceName": resource.rpartition(":")[2],
+            "ResourceArn": resource, "ResourceType": kind(resource) or "RDS",
+            "ResourceName": resource.rpartition(":")[2],
             "Status": "COMPLETED", "CreationDate": self.now(), "CompletionDate": self.now(),
             "IamRoleArn": job.get("IamRoleArn", ""), "Lifecycle": job.get("Lifecycle") or {},
             "CreatedBy": job.get("CreatedBy") or {}, "IsEncrypted": True, "IsParent": False,
@@ -161,7 +161,10 @@ class Vaults:
                 self._drop(point)
 
     def _drop(self, point: Document) -> None:
-        self._snapshots.delete(point["RecoveryPointArn"].partition(":snapshot:")[2], by_owner=True)
+        if point["ResourceType"] == "RDS":
+            self._snapshots.delete(point["RecoveryPointArn"].partition(":snapshot:")[2], by_owner=True)
+        else:
+            self._contents.drop(point["RecoveryPointArn"])
         self.points().pop(point["RecoveryPointArn"])
         self._store.table("recovery-point-tags").pop(point["RecoveryPointArn"], None)
         self._count(point["BackupVaultName"])
