@@ -33,12 +33,16 @@ class Aws:
     def __init__(self, local: LocalAws, settings: LocalSettings) -> None:
         self.local = local
         self.settings = settings
+        self._clients: dict[tuple[str, ...], Any] = {}
 
     def client(self, service: str, account: str = ACCOUNT, region: str = "us-east-1") -> Any:
-        return boto3.client(
-            service, endpoint_url=self.settings.url, region_name=region, aws_access_key_id=account,
-            aws_secret_access_key="local", config=Config(retries={"max_attempts": 0}),
-        )  # fmt: skip
+        which = (service, self.settings.url, region, account)
+        if which not in self._clients:
+            self._clients[which] = boto3.client(
+                service, endpoint_url=self.settings.url, region_name=region, aws_access_key_id=account,
+                aws_secret_access_key="local", config=Config(retries={"max_attempts": 0}),
+            )  # fmt: skip
+        return self._clients[which]
 
     def up(self) -> None:
         assert self.local.up(self.settings)
