@@ -129,8 +129,9 @@ class Functions:
         """Send a share (0 to 1) of an alias's requests to another version."""
         self.point(function, alias, Alias(version, {other: share}))
 
-    def serve(self, function: str, alias: str, version: str) -> None:
+    def serve(self, function: str, alias: str, version: str, *, reference: str = "", shape: str = "") -> None:
         """Send all of an alias's requests to one version."""
+        del reference, shape
         self.point(function, alias, Alias(version))
 
     def invoke(

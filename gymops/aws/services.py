@@ -2,24 +2,28 @@
 
 A service is named ``CLUSTER/SERVICE``, a version by the revision of its task definition. The target group's
 health check asks each new task before any request of a user does, and ECS itself returns to the version
-before if the new tasks do not pass it.
+before if the new tasks do not pass it. Where CodeDeploy replaces its tasks its alias is
+``APPLICATION/GROUP``, and empty where ECS does.
 """
 
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 from gymops.aws.account import Account
+from gymops.aws.deployments import UNHEALTHY, Deployments, Revision
 from gymops.aws.functions import Invocation, Version
 from gymops.aws.session import AwsError, translated
 from gymops.clock import Clock, SystemClock
 
-UNHEALTHY = "DeploymentFailed"
-"""The reason of an ``AwsError``: the new tasks did not get healthy, and the version before serves."""
 _EVERY = 5.0
 _LONGEST = 3600.0
 _LEAVING = frozenset({"draining", "unused"})
+_CRASHED = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
+_CRASHES = 3
+"""Tasks of a version that ended by themselves, after which a deployment by CodeDeploy is stopped."""
 
 
 class Services:
@@ -61,7 +65,7 @@ class Services:
     def serving(self, service: str, alias: str) -> str:
         """The version that serves, or that new tasks are started of."""
         del alias
-        return _revision(self._find(service)["taskDefinition"])
+        return _revision(_primary(self._find(service))["taskDefinition"])
 
     def split(self, service: str, alias: str, version: str, other: str, share: float) -> None:
         """No service does that.
@@ -76,15 +80,27 @@ class Services:
             hint='traffic = "AllAtOnce" in gymops.toml: tasks are replaced as they pass their health check',
         )
 
-    def serve(self, service: str, alias: str, version: str) -> None:
+    def serve(self, service: str, alias: str, version: str, *, reference: str = "", shape: str = "") -> None:
         """Replace its tasks by those of a version, and wait until they serve; repeated, it waits on.
 
         Raises:
             AwsError: they do not get healthy (``UNHEALTHY``); or it is not known whether they do.
         """
-        del alias
         cluster, name = service.split("/")
         found = self._find(service)
+        if alias:
+            container = found["loadBalancers"][0]
+            Deployments(self._account, alias, self._clock, self._every).serve(
+                Revision(
+                    service, version, f"{found['taskDefinition'].rpartition(':')[0]}:{version}",
+                    container["containerName"], container["containerPort"],
+                ),
+                lambda: self.serving(service, alias),
+                lambda since: self._crashed(service, version, since),
+                reference=reference,
+                shape=shape,
+            )  # fmt: skip
+            return
         if _revision(found["taskDefinition"]) != version:
             wanted = f"{_family(found['taskDefinition'])}:{version}"
             with translated(f"version {version} of {service}"):
@@ -110,7 +126,7 @@ class Services:
         del event, qualifier, again
         began, found = time.monotonic(), self._find(service)
         bad, good = [], 0
-        for one in found["loadBalancers"]:
+        for one in _primary(found)["loadBalancers"]:
             with translated(f"the health of {service}"):
                 told = self._balancers.describe_target_health(TargetGroupArn=one["targetGroupArn"])
             for target in told["TargetHealthDescriptions"]:
@@ -119,7 +135,9 @@ class Services:
                 if health["State"] not in {"healthy", *_LEAVING}:
                     bad.append(f"{target['Target']['Id']} {health['State']}: {health.get('Description', '')}")
         answer = {"statusCode": 200 if good and not bad else 503, "body": "; ".join(bad) or f"{good} healthy"}
-        return Invocation(_revision(found["taskDefinition"]), answer, False, time.monotonic() - began)
+        return Invocation(
+            _revision(_primary(found)["taskDefinition"]), answer, False, time.monotonic() - began
+        )
 
     def _find(self, service: str) -> dict[str, Any]:
         cluster, name = service.split("/")
@@ -132,15 +150,28 @@ class Services:
 
     def _why(self, service: str, version: str) -> str:
         """What ECS says of the last task of a version that it ended."""
+        last = max(self._ended(service, version), key=lambda one: one["createdAt"], default=None)
+        return str(last.get("stoppedReason") or "") if last else ""
+
+    def _crashed(self, service: str, version: str, since: datetime) -> str:
+        """Why the tasks of a version do not stay, if several have ended since."""
+        found = [
+            one
+            for one in self._ended(service, version)
+            if one["createdAt"] >= since
+            and (one.get("stopCode") in _CRASHED or "failed" in (one.get("stoppedReason") or ""))
+        ]
+        last = max(found, key=lambda one: one["createdAt"], default=None)
+        return str(last.get("stoppedReason") or "its tasks end") if last and len(found) >= _CRASHES else ""
+
+    def _ended(self, service: str, version: str) -> list[dict[str, Any]]:
         cluster, name = service.split("/")
         with translated(f"the tasks of {service}"):
             found = self._ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus="STOPPED")[
                 "taskArns"
             ]
             tasks = self._ecs.describe_tasks(cluster=cluster, tasks=found[:100])["tasks"] if found else []
-        of_it = [one for one in tasks if _revision(one["taskDefinitionArn"]) == version]
-        last = max(of_it, key=lambda one: one["createdAt"], default=None)
-        return str(last.get("stoppedReason") or "") if last else ""
+        return [one for one in tasks if _revision(one["taskDefinitionArn"]) == version]
 
     @property
     def _ecs(self) -> Any:
@@ -168,6 +199,11 @@ def _done(found: dict[str, Any], deployment: str, service: str, version: str, wh
             hint="gymops logs shows what its tasks wrote",
         )
     return bool(state.get("rolloutState") == "COMPLETED")
+
+
+def _primary(found: dict[str, Any]) -> dict[str, Any]:
+    """The set of tasks that serves: CodeDeploy's services have several, and others are one."""
+    return next((one for one in found.get("taskSets") or [] if one["status"] == "PRIMARY"), found)
 
 
 def _family(arn: str) -> str:

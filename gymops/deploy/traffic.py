@@ -71,6 +71,9 @@ class Shape:
         return cls(name, tuple(Step(share, seconds) for share in shares))
 
 
+AT_ONCE = Shape("AllAtOnce", ())
+
+
 class Aliases(Protocol):
     """The alias that serves."""
 

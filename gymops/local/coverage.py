@@ -52,6 +52,11 @@ PARTS = (
         " rolling deployments, their circuit breaker; CPU, memory, roles, architecture are not enforced",
     ),
     Part(
+        "CodeDeploy", Kind.REAL,
+        "of services: other tasks in the other target group, their share of the requests, alarms, the way"
+        " back, tasks that are kept for a while; no hooks, and what is stopped always goes back",
+    ),
+    Part(
         "Application Load Balancers", Kind.REAL,
         "each on a port of its own, where the listener that was made first answers by its rules; no TLS, no"
         " security groups",
@@ -108,8 +113,8 @@ PARTS = (
     ),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM", Kind.EMULATED, "names and settings"),
     Part(
-        "NAT gateways, Application Auto Scaling, budgets, Slack channels, CodeDeploy", Kind.EMULATED,
-        "recorded; nothing is routed, scaled, counted, posted or deployed",
+        "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
+        "recorded; nothing is routed, scaled, counted or posted",
     ),
     Part(
         "EventBridge Scheduler", Kind.EMULATED,
@@ -132,6 +137,7 @@ _REAL_TYPES = frozenset({
     "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::VpcLink", "AWS::ApiGateway::Authorizer",
     "AWS::ApiGateway::Method", "AWS::ApiGateway::RequestValidator", "AWS::ApiGateway::Resource",
     "AWS::ApiGateway::RestApi", "AWS::Backup::BackupPlan", "AWS::Backup::BackupVault",
+    "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup",
     "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::ECR::Repository",
     "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::LoadBalancer",

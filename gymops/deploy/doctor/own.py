@@ -46,6 +46,13 @@ TASKS: frozenset[str] = frozenset({
 })  # fmt: skip
 """What releasing a service does, and explaining one that does not start."""
 
+BLUE_GREEN: frozenset[str] = frozenset({
+    "codedeploy:BatchGetDeployments", "codedeploy:ContinueDeployment", "codedeploy:CreateDeployment",
+    "codedeploy:GetApplicationRevision", "codedeploy:GetDeploymentConfig", "codedeploy:ListDeployments",
+    "codedeploy:RegisterApplicationRevision", "codedeploy:StopDeployment",
+})  # fmt: skip
+"""What releasing a service by CodeDeploy does, besides; a deployment registers its revision."""
+
 DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "s3:ListBucketVersions"})
 """What destroy looks into before it deletes."""
 
@@ -99,4 +106,5 @@ def actions(kinds: frozenset[str]) -> frozenset[str]:
     """What releasing needs, where the templates make resources of these types."""
     images = IMAGES if "AWS::ECR::Repository" in kinds else frozenset()
     tasks = TASKS if "AWS::ECS::Service" in kinds else frozenset()
-    return RELEASE | DESTROY | images | tasks
+    blue_green = BLUE_GREEN if "AWS::CodeDeploy::DeploymentGroup" in kinds else frozenset()
+    return RELEASE | DESTROY | images | tasks | blue_green

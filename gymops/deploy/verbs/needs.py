@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from gymops.deploy.environment import Deployment
 from gymops.deploy.template import Template, compose
+from gymops.deploy.traffic import Shape
 from gymops.deploy.verbs.wanted import LIVE_VERSION
 from gymops.errors import ConfigError
 
 BLUE_GREEN = "BlueGreen"
 """The parameter by which CodeDeploy, and nobody else, replaces a service's tasks."""
+
+CODEDEPLOY = (
+    "AllAtOnce", "Canary10Percent5Minutes", "Canary10Percent15Minutes", "Linear10PercentEvery1Minutes",
+    "Linear10PercentEvery3Minutes",
+)  # fmt: skip
+"""How CodeDeploy moves the requests of a service, of what it has ready."""
 
 SERVICE = {
     "ClusterName": "the cluster",
@@ -16,6 +23,12 @@ SERVICE = {
     "HealthPath": "what that health check asks for",
 }
 """What the application gives instead, where it is a service of ECS."""
+
+RELEASED = {
+    "DeploymentApplication": "CodeDeploy's application",
+    "DeploymentGroup": "its deployment group",
+}
+"""What such a service must give too, where CodeDeploy replaces its tasks."""
 
 OUTPUTS = {
     "base": {"ReleaseBucketName": "the bucket of artefacts, ledger and locks"},
@@ -53,18 +66,24 @@ def service(app: Template) -> bool:
     return "ServiceName" in (app.body.get("Outputs") or {})
 
 
+def codedeploy(shape: Shape) -> str:
+    """A shape as CodeDeploy calls it, which has minutes always."""
+    return shape.name if not shape.steps or shape.name.endswith("s") else f"{shape.name}s"
+
+
 def check(deployment: Deployment, app: Template, kind: str, *, static: bool = False) -> None:
     """Refuse a template that could be deployed, and not be released to.
 
     Raises:
         ConfigError: naming the output or the parameter that is missing.
     """
-    if service(app) and deployment.parameters.get(BLUE_GREEN) == "true":
+    blue_green = service(app) and deployment.parameters.get(BLUE_GREEN) == "true"
+    if blue_green and codedeploy(deployment.traffic) not in CODEDEPLOY:
         raise ConfigError(
-            f"{deployment.name}: {BLUE_GREEN}: CodeDeploy replaces this service's tasks, and gymops cannot",
-            hint=f'{BLUE_GREEN} = "false", or release with aws deploy create-deployment',
+            f"{deployment.name}: traffic: CodeDeploy has no {deployment.traffic.name} for services",
+            hint=f"traffic is one of {', '.join(CODEDEPLOY)}",
         )
-    if service(app) and deployment.traffic.steps:
+    if service(app) and not blue_green and deployment.traffic.steps:
         raise ConfigError(
             f"{deployment.name}: traffic: a service has no shares of its requests to give",
             hint='traffic = "AllAtOnce": tasks are replaced while they pass their health check',
@@ -81,7 +100,7 @@ def check(deployment: Deployment, app: Template, kind: str, *, static: bool = Fa
         template = app if stack == "app" else compose(deployment.architecture.stack(stack).template)
         found = template.body.get("Outputs") or {}
         if stack == "app" and service(app):
-            outputs = SERVICE
+            outputs = {**SERVICE, **(RELEASED if blue_green else {})}
         if stack == "base" and kind == "image":
             outputs = {**outputs, **REPOSITORY}
         if stack == "app" and static:

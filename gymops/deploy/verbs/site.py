@@ -197,13 +197,19 @@ class Functions(Protocol):
     def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
         """Send a share (0 to 1) of an alias's requests to another version."""
 
-    def serve(self, function: str, alias: str, version: str) -> None:
-        """Send all of an alias's requests to one version."""
+    def serve(self, function: str, alias: str, version: str, *, reference: str = "", shape: str = "") -> None:
+        """Send all of an alias's requests to one version. A service may move them in a shape; asked for again
+        with the same reference, that goes on.
+        """
 
     def invoke(
         self, function: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False
     ) -> Answer:
         """Call a function, a version or an alias; ``again``: once more where no answer came."""
+
+
+DEPLOYMENTS = ("DeploymentApplication", "DeploymentGroup")
+"""What a service gives whose tasks CodeDeploy replaces."""
 
 
 @dataclass(frozen=True)
@@ -213,11 +219,9 @@ class Runs:
     by: Functions
     name: str
     alias: str
-
-    @property
-    def service(self) -> bool:
-        """Whether its tasks are asked by their health check, and nobody can ask one version of it."""
-        return not self.alias
+    """Of a service CodeDeploy's application and group, empty where ECS itself replaces its tasks."""
+    service: bool = False
+    """Whether its tasks are asked by their health check, and nobody can ask one version of it."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +290,9 @@ class Site:
     def runs(self, outputs: Mapping[str, str]) -> Runs | None:
         """What the app is, by what its stack gives; None before the first release."""
         if "ServiceName" in outputs:
-            return Runs(self.services, f"{outputs['ClusterName']}/{outputs['ServiceName']}", "")
+            name = f"{outputs['ClusterName']}/{outputs['ServiceName']}"
+            alias = "/".join(outputs[one] for one in DEPLOYMENTS if one in outputs)
+            return Runs(self.services, name, alias, service=True)
         if "FunctionAlias" in outputs:
             return Runs(self.functions, outputs["FunctionName"], outputs["FunctionAlias"].rpartition(":")[2])
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gymops.aws.services import UNHEALTHY
+from gymops.aws.deployments import UNHEALTHY
 from gymops.aws.session import AwsError
 from gymops.deploy import smoke, traffic
 from gymops.deploy.release.ledger import Ledger, last_good
@@ -19,6 +19,7 @@ from gymops.deploy.template import Stack, compose
 from gymops.deploy.verbs import images, needs, recording, schema
 from gymops.deploy.verbs.app import App
 from gymops.deploy.verbs.failures import Declined, NothingToReturnTo
+from gymops.deploy.verbs.needs import codedeploy
 from gymops.deploy.verbs.site import Site
 from gymops.deploy.verbs.static import Static
 from gymops.deploy.verbs.wanted import LIVE_VERSION, Wanted
@@ -72,7 +73,7 @@ class Steps:
         """Those of a rollback: the alias goes first, nothing is uploaded, the schema stays as it is."""
         return Plan(
             steps=(
-                Step("alias", lambda _: self.alias(version)),
+                Step("alias", lambda context: self.alias(version, context.token)),
                 *self._static.first(),
                 Step("stack", self.stack),
                 *self._serve(),
@@ -97,7 +98,7 @@ class Steps:
             return version, *ahead, moved, asked
         return version, asked, *ahead, moved
 
-    def alias(self, version: str | None) -> str | None:
+    def alias(self, version: str | None, reference: str = "") -> str | None:
         """The fast way back: to the version of then, if it is still there, runs that code, and answers.
 
         Its answer says whether the code of then accepts the schema of now.
@@ -108,7 +109,7 @@ class Steps:
         try:
             if not runs.service:
                 smoke.refuse(self._ask(version), self._deployment.name)
-            _Live(self._site, self._app).point(version)
+            _Live(self._site, self._app, reference).point(version)
         except (smoke.SmokeFailed, traffic.Returned) as error:
             raise NothingToReturnTo(
                 f"that release does not work any more: {error.message}",
@@ -175,12 +176,14 @@ class Steps:
 
     def traffic(self, context: Context) -> dict[str, Any]:
         """Move the traffic, watching; it comes back by itself at the first sign of trouble."""
-        live = _Live(self._site, self._app)
+        version, shape = context.results["version"], self._deployment.traffic
+        moved = {version: codedeploy(shape)} if self._app.runs.alias and self._app.runs.service else {}
+        live = _Live(self._site, self._app, context.token, moved)
         watched = traffic.Watched()
         for line in traffic.move(
             live,
-            context.results["version"],
-            self._deployment.traffic,
+            version,
+            traffic.AT_ONCE if moved else shape,  # CodeDeploy has the steps itself
             ask=live.ask,
             alarms=self._app.ringing,
             clock=self._site.clock,
@@ -259,7 +262,12 @@ class Steps:
 class _Live:
     """The alias that serves, or the service, as the traffic sees it."""
 
-    def __init__(self, site: Site, app: App) -> None:
+    def __init__(
+        self, site: Site, app: App, reference: str = "", shapes: Mapping[str, str] | None = None
+    ) -> None:
+        self._reference = reference
+        self._shapes = shapes or {}
+        """Version -> how CodeDeploy moves the requests to it; to any other it goes back."""
         self._environment = site.deployment.name
         self._runs = app.runs
         self._paths = app.paths()
@@ -272,7 +280,10 @@ class _Live:
 
     def point(self, version: str) -> None:
         try:
-            self._runs.by.serve(self._runs.name, self._runs.alias, version)
+            self._runs.by.serve(
+                self._runs.name, self._runs.alias, version,
+                reference=self._reference, shape=self._shapes.get(version, ""),
+            )  # fmt: skip
         except AwsError as error:
             if error.reason != UNHEALTHY:
                 raise

@@ -31,6 +31,7 @@ LISTED = (
     own.RELEASE
     | own.IMAGES
     | own.TASKS
+    | own.BLUE_GREEN
     | own.DESTROY
     | own.RESTORE
     | own.TABLES

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gymops.aws.account import Account
-from gymops.aws.services import UNHEALTHY, Services
+from gymops.aws.deployments import UNHEALTHY
+from gymops.aws.services import Services
 from gymops.aws.session import AwsError
 from tests.unit.clocks import FakeClock
 

@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -89,7 +90,7 @@ class Deployments:
                 "deploymentConfigName": group.get("deploymentConfigName") or "CodeDeployDefault.ECSAllAtOnce",
                 **asked,
                 "deploymentId": "d-" + "".join(secrets.choice(_LETTERS) for _ in range(9)),
-                "status": "Created", "createTime": self._now(), "creator": "user", "computePlatform": "ECS",
+                "status": "Created", "createTime": time.time(), "creator": "user", "computePlatform": "ECS",
                 "instanceTerminationWaitTimeStarted": False,
                 "blueGreenDeploymentConfiguration": group.get("blueGreenDeploymentConfiguration") or {},
                 "_phase": "begin", "_since": self._now(), **self._places(group, asked),
@@ -130,7 +131,7 @@ class Deployments:
         if phase != "back" and (ringing := self._ringing(one)):
             self._return(one, "Stopped", "ALARM_ACTIVE", _RANG.format(ringing))
         elif phase == "begin":
-            one.update(status="InProgress", startTime=self._now())
+            one.update(status="InProgress", startTime=time.time())
             self._sets.begin(one["_service"], one["deploymentId"], one["_definition"], one["_green"])
             self._turn(one, "install")
         elif phase == "install":
@@ -146,7 +147,7 @@ class Deployments:
             key = "terminateBlueInstancesOnDeploymentSuccess"
             if waited >= 60 * _minutes(one, key, "terminationWaitTimeInMinutes"):
                 self._sets.end(one["_service"], one["deploymentId"])
-                one.update(status="Succeeded", completeTime=self._now(), _phase="done")
+                one.update(status="Succeeded", completeTime=time.time(), _phase="done")
         elif phase == "back":
             self._sets.end(one["_service"], one["deploymentId"])
             self._returned(one)
@@ -188,7 +189,7 @@ class Deployments:
 
     def _returned(self, one: Document) -> None:
         """As AWS has it: a deployment of its own brought them back."""
-        now = self._now()
+        now = time.time()
         back = {
             **one, "deploymentId": "d-" + "".join(secrets.choice(_LETTERS) for _ in range(9)),
             "status": "Succeeded", "creator": "codeDeployRollback", "createTime": now, "completeTime": now,

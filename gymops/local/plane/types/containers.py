@@ -91,6 +91,12 @@ class Service(Kind):
         wanted, end = None, time.monotonic() + _STABLE_SECONDS
         while time.monotonic() < end:
             found = ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+            if sets := found.get("taskSets"):  # CodeDeploy's: the one that serves is here to stay
+                primary = next(one for one in sets if one["status"] == "PRIMARY")
+                if primary["stabilityStatus"] == "STEADY_STATE":
+                    return arn, {"ServiceArn": arn, "Name": name}
+                time.sleep(_LOOK)
+                continue
             by_id = {one["id"]: one for one in found["deployments"]}
             wanted = wanted or found["deployments"][0]["id"]
             state = by_id.get(wanted, {}).get("rolloutState")

@@ -1,4 +1,4 @@
-"""CodeDeploy: applications and their groups, recorded; nothing is deployed by them."""
+"""CodeDeploy: applications and their groups."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from gymops.aws.services import UNHEALTHY
+from gymops.aws.deployments import UNHEALTHY
 from gymops.aws.session import AwsError
 from gymops.config import Environment
 from gymops.deploy.release.ledger import Release
@@ -29,10 +29,12 @@ OF = "productivity-fargate"
 
 
 class Services(_Functions):
+    world: Fargate
     """Tasks that do not get healthy are not kept, and those before them serve on."""
 
-    def serve(self, function: str, alias: str, version: str) -> None:
-        assert (function, alias) == ("cluster/service", "")
+    def serve(self, function: str, alias: str, version: str, *, reference: str = "", shape: str = "") -> None:
+        assert (function, alias) == ("cluster/service", self.world.alias_of)
+        self.world.shapes.append(shape)
         if self.world.versions[version]["code"] in self.world.bad:
             self.world.effect(f"return from {version}", lambda: None)
             raise AwsError(f"version {version} does not get healthy: exit 1", reason=UNHEALTHY)
@@ -42,6 +44,16 @@ class Services(_Functions):
 @dataclass
 class Fargate(World):
     architecture: str = OF
+    shapes: list[str] = field(default_factory=list)
+    """In which each version was served."""
+
+    @property
+    def by_codedeploy(self) -> bool:
+        return self.deployment.parameters.get("BlueGreen") == "true"
+
+    @property
+    def alias_of(self) -> str:
+        return "application/group" if self.by_codedeploy else ""
 
     def site(self) -> Site:
         return replace(super().site(), services=Services(self))
@@ -50,7 +62,9 @@ class Fargate(World):
         found = super().outputs(name)
         if name != self.deployment.prefix:
             return found
-        return {"ClusterName": "cluster", "ServiceName": "service", "HealthPath": "/api/health"}
+        given = {"ClusterName": "cluster", "ServiceName": "service", "HealthPath": "/api/health"}
+        more = {"DeploymentApplication": "application", "DeploymentGroup": "group"}
+        return {**given, **more} if self.by_codedeploy else given
 
 
 @pytest.fixture
@@ -110,10 +124,30 @@ def test_the_way_back_is_a_task_definition_of_then(staging: Fargate, tmp_path: P
     assert staging.alias == "1"
 
 
-def test_what_codedeploy_releases_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    world = Fargate("staging", own=Environment(parameters={"BlueGreen": "true"}))
-    with pytest.raises(ConfigError, match="CodeDeploy replaces this service's tasks"):
+def by_codedeploy(traffic: str) -> Fargate:
+    return Fargate("staging", own=Environment(parameters={"BlueGreen": "true"}, traffic=traffic))
+
+
+def test_codedeploy_moves_the_requests_in_the_shape_that_is_set_and_back_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = by_codedeploy("Linear10PercentEvery1Minute")
+    monkeypatch.setattr(_Functions, "invoke", _healthy)
+    for text in ("one", "two"):
+        done = release(world, tmp_path, text)
+    assert (done.version, done.outcome) == ("2", Outcome.SUCCEEDED)
+    rollback(world.site(), OWNER)
+    assert (world.shapes[-3:], world.alias) == (
+        ["Linear10PercentEvery1Minutes", "", "Linear10PercentEvery1Minutes"],
+        "1",
+    )
+
+
+def test_a_shape_that_codedeploy_lacks_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    world = by_codedeploy("Canary20Percent5Minutes")
+    with pytest.raises(ConfigError, match="CodeDeploy has no Canary20Percent5Minutes") as caught:
         release(world, tmp_path, "one")
+    assert "Canary10Percent15Minutes" in str(caught.value.hint)
     assert world.effects == []
 
 

@@ -340,7 +340,8 @@ class _Functions:
     def split(self, function: str, alias: str, version: str, other: str, share: float) -> None:
         self.world.effect(f"{share:.0%} to {other}", lambda: None)
 
-    def serve(self, function: str, alias: str, version: str) -> None:
+    def serve(self, function: str, alias: str, version: str, *, reference: str = "", shape: str = "") -> None:
+        del reference, shape
         if self.world.alias != version:
             self.world.effect(f"serve {version}", lambda: setattr(self.world, "alias", version))
 
