@@ -27,6 +27,7 @@ from gymops.local.plane.functions.metrics import Metrics
 from gymops.local.plane.functions.rest import Links, method_handlers, stage_handlers
 from gymops.local.plane.functions.rotation import Rotation
 from gymops.local.plane.functions.urls import Addresses
+from gymops.local.plane.pipelines import Pipelines
 from gymops.local.plane.rds import records
 from gymops.local.plane.rds.api import Api
 from gymops.local.plane.rds.cfn import TYPE, StackInstances
@@ -68,7 +69,7 @@ class Plane:
         self._calls = Calls(settings.url)
         self._registry = Registry(self._context)
         self._releases = Releases(store, self._context)
-        self._added = (Scaling(store), Chat(store), self._releases)
+        self._added = (Scaling(store), Chat(store), Pipelines(store), self._releases)
         self._rotation = Rotation(
             self._calls, self._rotate_master, lambda: self._context.clock.now().timestamp()
         )

@@ -8,6 +8,7 @@ from gymops.local.plane.types import (
     gateways,
     network,
     operations,
+    pipelines,
     releases,
     schedules,
     tables,
@@ -47,5 +48,7 @@ KINDS: tuple[type[Kind], ...] = (
     operations.SlackChannel,
     releases.Application,
     releases.DeploymentGroup,
+    pipelines.Connection,
+    pipelines.Pipeline,
 )
 """Types that the emulator refuses."""
