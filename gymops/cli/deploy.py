@@ -58,11 +58,14 @@ def command(
     point, the same command goes on where it was.
     """
     from gymops.cli import diff
+    from gymops.deploy.environment import resolve
     from gymops.deploy.verbs import deploy
 
     settings = context.settings(ctx)
+    deployment = resolve(settings, environment)
+    deploy.gate(deployment, break_glass)
+    _takes(settings, deployment)
     site = sites.site(settings, environment, yes=yes, allowed=allowed)
-    deploy.gate(site.deployment, break_glass)
     if dry_run:
         diff.show(ctx, diff.of_deploy(settings, site), as_json=as_json)
         return
@@ -70,6 +73,17 @@ def command(
     built = _built(settings, site.deployment)
     release = deploy.deploy(site, built, sites.owner(), token=sites.token(), break_glass=break_glass)
     releases.show(release, as_json=as_json)
+
+
+def _takes(settings: Settings, deployment: Deployment) -> None:
+    """Before anything is built: whether the environment's template is made for such an app."""
+    from gymops.cli.payload import app
+    from gymops.deploy.template import compose
+    from gymops.deploy.verbs import needs
+
+    found = app(settings)
+    template = compose(deployment.architecture.stack("app").template)
+    needs.check(deployment, template, found.kind, static=found.static is not None)
 
 
 def _look_through(settings: Settings, site: Site) -> None:
