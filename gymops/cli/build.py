@@ -77,12 +77,12 @@ def command(
     _show(built, listed=listed)
 
 
-def make(settings: Settings, *, arch: Any) -> Built:
+def make(settings: Settings, *, arch: Any, python: str | None = None) -> Built:
     """The app as it is now, of its kind, for this processor; as ``gymops build`` makes it."""
     from gymops.cli.payload import app
 
-    chosen: dict[str, Any] = dict.fromkeys(("python", "out", "cache", "base", "push", "tool"))
-    return _build(app(settings), settings, kind=None, arch=arch, **chosen)
+    chosen: dict[str, Any] = dict.fromkeys(("out", "cache", "base", "push", "tool"))
+    return _build(app(settings), settings, kind=None, arch=arch, python=python, **chosen)
 
 
 def _build(

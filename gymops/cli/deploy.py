@@ -113,5 +113,10 @@ def _built(settings: Settings, deployment: Deployment) -> Built:
 
 def make(settings: Settings, deployment: Deployment) -> BuiltHere:
     """The app as an environment runs it; an unchanged one is found again."""
-    arch = "host" if deployment.local else deployment.parameters.get("Architecture", "arm64")
-    return build.make(settings, arch=arch)
+    from gymops.cli.payload import app, python
+
+    if deployment.local:
+        return build.make(settings, arch="host")
+    arch = deployment.parameters.get("Architecture", "arm64")
+    version = python(settings, deployment) if app(settings).kind == "zip" else None
+    return build.make(settings, arch=arch, python=version)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gymops.cli import context, output
-from gymops.cli.payload import app
+from gymops.cli.payload import python
 from gymops.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def patient(settings: Settings, name: str) -> Patient:
     return Patient(
         deployment=deployment,
         clock=clock,
-        runtime=f"python{app(settings).python or DEFAULT_PYTHON}",
+        runtime=f"python{python(settings, deployment) or DEFAULT_PYTHON}",
         reader=lambda region: CloudFormationClient(client("cloudformation", region)),
         objects=lambda bucket: S3Objects(client("s3"), bucket, clock),
         identity=Identity(account),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gymops import config, resources
+
+if TYPE_CHECKING:
+    from gymops.deploy.environment import Deployment
 
 _STATIC = Path("gymops/app/web/static")
 
@@ -17,6 +21,12 @@ def app(settings: config.Settings) -> config.App:
         return own
     pages = replace(payload(), static=_pages(settings))
     return replace(pages, kind=own.kind, base=own.base, python=own.python) if own else pages
+
+
+def python(settings: config.Settings, deployment: Deployment) -> str | None:
+    """The Python an environment's zip is built for: that of [app], or else of its parameter ``Runtime``."""
+    named = deployment.parameters.get("Runtime", "")
+    return app(settings).python or named.removeprefix("python") or None
 
 
 def _pages(settings: config.Settings) -> Path | None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gymops.cli import root
+from gymops import config
+from gymops.cli import deploy, root
+from gymops.cli.doctor import patient
+from gymops.config import App
+from gymops.deploy.artefact import Arch
+from gymops.deploy.build import Places
+from gymops.deploy.build.target import DEFAULT_PYTHON, Target
+from gymops.deploy.environment import resolve
 from gymops.errors import LocalError
 
 
@@ -55,6 +62,31 @@ def test_the_policy_is_one_document_and_asks_nobody(folder: Path) -> None:
     assert json.loads(done.stdout)["Version"] == "2012-10-17"
     assert "6,144 characters; attach it to the deploying role" in done.stderr
     assert "wider than needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("architecture", "own", "runtime"),
+    [
+        ("titan-trakr", "", "python3.12"),
+        ("voice-tracker-neon", "", "python3.11"),
+        ("voice-tracker-neon", '[environments.prod.parameters]\nRuntime = "python3.13"', "python3.13"),
+        ("voice-tracker-neon", '[app]\npython = "3.12"', "python3.12"),
+    ],
+)
+def test_the_runtime_is_that_of_the_zip_a_deploy_builds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, own: str, runtime: str
+) -> None:
+    text = f'architecture = "{architecture}"\n[environments.prod]\nprofile = "nobody"\n{own}\n'
+    (folder / "gymops.toml").write_text(text, encoding="utf-8")
+    asked: list[str] = []
+
+    def built(app: App, arch: Arch, places: Places, *, python: str | None) -> None:
+        asked.append(Target.of("zip", arch, python or app.python or DEFAULT_PYTHON).python)
+
+    monkeypatch.setattr("gymops.deploy.build.build_zip", built)
+    settings = config.load()
+    deploy.make(settings, resolve(settings, "prod"))
+    assert [f"python{one}" for one in asked] == [patient(settings, "prod").runtime] == [runtime]
 
 
 def test_a_local_aws_that_does_not_run_is_named(folder: Path) -> None:
