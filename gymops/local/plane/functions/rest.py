@@ -172,7 +172,9 @@ def _owner(api_id: str) -> tuple[str, str] | None:
 def _complete(props: dict[str, Any]) -> None:
     """What the emulator's type does not tell its own service."""
     resource = ministack.service("apigateway_v1")._resources[props["RestApiId"]][props["ResourceId"]]
-    integration = resource["resourceMethods"][props.get("HttpMethod", "ANY")].get("methodIntegration")
+    method = resource["resourceMethods"][props.get("HttpMethod", "ANY")]
+    method["requestValidatorId"] = props.get("RequestValidatorId")
+    integration = method.get("methodIntegration")
     for name in _KEPT:
         if value := (props.get("Integration") or {}).get(name[0].upper() + name[1:]):
             integration[name] = value

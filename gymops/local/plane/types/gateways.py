@@ -74,6 +74,42 @@ class Stage(Kind):
         self.calls.client("apigatewayv2").delete_stage(ApiId=props["ApiId"], StageName=physical_id)
 
 
+class RequestValidator(Kind):
+    """What a REST API's methods ask of a request; the emulator's own type has a name and no rules."""
+
+    name = "AWS::ApiGateway::RequestValidator"
+    gone = frozenset({"NotFoundException"})
+    in_place = frozenset({"ValidateRequestBody", "ValidateRequestParameters"})
+
+    def create(self, logical_id: str, props: Props, stack: str) -> Made:
+        found = self.calls.client("apigateway").create_request_validator(
+            restApiId=props["RestApiId"], name=props.get("Name", f"{stack}-{logical_id}"),
+            validateRequestBody=typed(props.get("ValidateRequestBody", False)),
+            validateRequestParameters=typed(props.get("ValidateRequestParameters", False)),
+        )  # fmt: skip
+        return found["id"], {"RequestValidatorId": found["id"]}
+
+    def change(self, physical_id: str, old: Props, new: Props) -> Made:
+        del old
+        wanted = [
+            {
+                "op": "replace",
+                "path": f"/{name[0].lower()}{name[1:]}",
+                "value": str(new.get(name, False)).lower(),
+            }
+            for name in sorted(self.in_place)
+        ]
+        self.calls.client("apigateway").update_request_validator(
+            restApiId=new["RestApiId"], requestValidatorId=physical_id, patchOperations=wanted
+        )
+        return physical_id, {"RequestValidatorId": physical_id}
+
+    def remove(self, physical_id: str, props: Props) -> None:
+        self.calls.client("apigateway").delete_request_validator(
+            restApiId=props["RestApiId"], requestValidatorId=physical_id
+        )
+
+
 class VpcLink(Kind):
     """A way from an API to a load balancer in a VPC."""
 
