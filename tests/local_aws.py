@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from gymops.clock import SystemClock
 from gymops.errors import LocalError
@@ -64,6 +66,22 @@ class Aws:
             }
         )  # fmt: skip
         return name
+
+    def drop_databases(self) -> None:
+        """All that run, with their backups."""
+        for one in (emulator.ask(self.settings, "status") or {}).get("databases", []):
+            client = self.client("rds", one["account"], one["region"])
+            name = one["identifier"]
+            with contextlib.suppress(ClientError):  # it is on its way out
+                client.modify_db_instance(
+                    DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+                )
+                client.delete_db_instance(
+                    DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
+                )
+            for snapshot in client.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]:
+                with contextlib.suppress(ClientError):
+                    client.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
 
     def connect(self, name: str, **given: Any) -> psycopg.Connection[Any]:
         endpoint = self.instance(name)["Endpoint"]
@@ -129,9 +147,16 @@ def fresh(place: Path, emulator_installed: None) -> Aws:
     return _local(place)
 
 
+@pytest.fixture(scope="module")
+def aws(shared_aws: Aws) -> Iterator[Aws]:
+    """The local AWS that most tests share; the databases a module leaves behind would fill the memory."""
+    yield shared_aws
+    shared_aws.drop_databases()
+
+
 @pytest.fixture(scope="session")
-def aws(emulator_installed: None) -> Iterator[Aws]:
-    """The local AWS that most tests share."""
+def shared_aws(emulator_installed: None) -> Iterator[Aws]:
+    """One for each test process."""
     with tempfile.TemporaryDirectory(prefix="gymops-aws-", dir=_roomy()) as folder:
         found = _local(Path(folder))
         found.up()

@@ -10,6 +10,6 @@ from tests.local_aws import ACCOUNT, Aws
 __all__ = ["account"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account(aws: Aws) -> Account:
     return Account("us-east-1", endpoint=aws.settings.url, number=ACCOUNT)
