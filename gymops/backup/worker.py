@@ -3,6 +3,11 @@
 A plain loop, and no queue in the database: it would be gone with the database whose backups it is there for,
 write to it while it should be idle, and come back to life in every restored copy. What is due follows from
 what there is, so that nothing has to be remembered: a worker that was killed goes on.
+
+The WAL is received in rounds, two within what may be lost, and not by a receiver that always runs. In the
+store nothing would be newer by it: what such a one has got lies on this machine until it is stored, and the
+segment that is not full is stored at the same pace. A round holds nothing between two of them, so that there
+is nothing to start again, to find dead or to end. It goes on beside all else, which may take hours.
 """
 
 from __future__ import annotations
@@ -10,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from queue import SimpleQueue
+from threading import Thread
 
 from gymops.backup.evidence import Job, State, Trial
 from gymops.backup.port import Point
@@ -26,6 +33,8 @@ PENDING = timedelta(hours=1)
 TRIES = 3
 AGAIN = timedelta(minutes=10)
 """What failed is tried again so much later, and then waits for its next time."""
+SOON = timedelta(seconds=10)
+"""What is received is, so much later, then twice as much, and never later than it would be anyway."""
 _LONG_AGO = timedelta(days=32)
 _FINDINGS = 3
 
@@ -49,8 +58,15 @@ class Task:
     every: timedelta = timedelta(minutes=1)
     """Without a schedule."""
     tier: str | None = None
+    first: bool = False
+    """Whether there is nothing yet that what is received could follow on."""
     tries: int = field(default=0, compare=False)
     retry: datetime | None = field(default=None, compare=False)
+
+    @property
+    def received(self) -> bool:
+        """Whether it takes what came since, and is to be done before too much more has."""
+        return self.tier is not None and self.schedule is None
 
     @property
     def due(self) -> datetime:
@@ -64,10 +80,12 @@ class Task:
     def ended(self, began: datetime, now: datetime, *, well: bool) -> None:
         """It ran."""
         self.tries = 0 if well else self.tries + 1
-        again = not well and self.schedule is not None and self.tries < TRIES
-        self.retry = now + AGAIN if again else None
-        if not again:
-            self.last, self.tries = began, 0
+        if self.received and not well:
+            self.retry = now + min(self.every, SOON * 2 ** min(self.tries - 1, TRIES))
+        elif not well and self.schedule is not None and self.tries < TRIES:
+            self.retry = now + AGAIN
+        else:
+            self.last, self.tries, self.retry = began, 0, None
 
 
 Run = Callable[[Task], Ran]
@@ -117,7 +135,7 @@ def tasks(
             newest = max((one.taken for one in points if one.tier == tier.name), default=None)
             first = not points and not any(one.schedule for one in found)
             last = newest or (now - _LONG_AGO if first else now)
-            found.append(Task(command, last, tier.schedule, tier=tier.name))
+            found.append(Task(command, last, tier.schedule, tier=tier.name, first=first))
     found.sort(key=lambda one: one.schedule is None)  # what is received follows on a backup
     tested = max((one.began for one in tests), default=now - _LONG_AGO)
     publish = ("--publish",) if managed else ()
@@ -145,6 +163,28 @@ def forever(given: Sequence[Task], clock: Clock, run: Run, most: float = 30.0) -
         yield from once(given, clock, run)
         wait = (min(task.due for task in given) - clock.now()).total_seconds()
         clock.sleep(min(max(wait, 0.1), most))
+
+
+def beside(given: Sequence[Task], clock: Clock, run: Run) -> Iterator[Done]:
+    """The same, and what is received goes on while copies are taken and restores are tested."""
+    row: SimpleQueue[Done | Exception] = SimpleQueue()
+
+    def lane(tasks: Sequence[Task]) -> None:
+        try:
+            for done in forever(tasks, clock, run):
+                row.put(done)
+        except Exception as error:  # noqa: BLE001 - it is the worker's
+            row.put(error)
+
+    received = [task for task in given if task.received]
+    for tasks in (received, [task for task in given if not task.received]):
+        if tasks:
+            Thread(target=lane, args=(tasks,), daemon=True).start()
+    while True:
+        found = row.get()
+        if isinstance(found, Exception):
+            raise found
+        yield found
 
 
 def _every(tier: Tier) -> timedelta:

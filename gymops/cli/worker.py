@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,12 @@ from gymops.errors import GymopsError, LockHeld
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gymops.backup.worker import Done, Ran, Task
+    from gymops.backup.worker import Done, Ran, Run, Task
+    from gymops.clock import Clock
     from gymops.config import Settings
 
+_PATIENCE = 8.0
+"""Seconds that a command has to end in: a container has ten."""
 _EPILOG = """\b
 Examples:
   gymops worker local            # until Ctrl-C, under systemd or in a container
@@ -31,7 +35,7 @@ Examples:
 \b
 --json: a line for each run: {"at", "environment", "task", "exit", "seconds", "message"}; with --plan for
 each task: {"at": when it is due, "environment", "task"}.
-Exit 0 with --once: all that was due was done; 1: something was not. Without it: 130, by Ctrl-C."""
+Exit 0 with --once: all that was due was done; 1: something was not. Without it: 130, by Ctrl-C or SIGTERM."""
 
 
 @click.command("worker", epilog=_EPILOG)
@@ -44,10 +48,10 @@ def command(ctx: click.Context, environments: tuple[str, ...], once: bool, plan:
     """Back up by the tiers, receive what comes in between, audit each day, test a restore each month.
 
     ENV is an environment of gymops.toml (default: local). What is due follows from the backups that are
-    there. Backups of a deployed environment are AWS's; the worker seals its log, audits and tests. Each is
-    a command of its own (gymops backup, audit, restore-test), and is tried again where it fails.
+    there, and what comes in between is received beside all else. Backups of a deployed environment are AWS's;
+    the worker seals its log, audits and tests. Each is a command of its own (gymops backup, audit,
+    restore-test), and is tried again where it fails.
     """
-    from gymops.backup import worker
 
     settings, clock = context.settings(ctx), SystemClock()
     names = environments or ("local",)
@@ -57,14 +61,24 @@ def command(ctx: click.Context, environments: tuple[str, ...], once: bool, plan:
             _told(as_json, max(task.due, clock.now()), task)
         return
     failed = False
-    with _alone(settings, names):
-        for done in (worker.once if once else worker.forever)(given, clock, _Runner(settings)):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _alone(settings, names), _Runner(settings) as run:
+        for done in _row(given, clock, run, once=once):
             failed = failed or not done.well
             _record(settings, done)
             took = round((done.ended - done.began).total_seconds(), 1)
             _told(as_json, done.began, done.task, exit=done.ran.code, seconds=took, message=done.ran.message)
             output.flush()
     ctx.exit(1 if failed else 0)
+
+
+def _row(given: Sequence[Task], clock: Clock, run: Run, *, once: bool) -> Iterator[Done]:
+    from gymops.backup import worker
+
+    if once or any(task.first for task in given):  # what is received follows on a first backup
+        yield from worker.once(given, clock, run)
+    if not once:
+        yield from worker.beside(given, clock, run)
 
 
 def _tasks(settings: Settings, environment: str, now: datetime) -> Sequence[Task]:
@@ -79,23 +93,41 @@ def _tasks(settings: Settings, environment: str, now: datetime) -> Sequence[Task
 
 
 class _Runner:
-    """Runs a task as a command of its own, so that what it takes is given back, and its end is its own."""
+    """Runs a task as a command of its own, so that what it takes is given back, and its end is its own; those
+    that still run end with the block, as by Ctrl-C.
+    """
 
     def __init__(self, settings: Settings) -> None:
         context_ = click.get_current_context().find_root().obj or {}
         self._options = [f"--{name}={value}" for name, value in context_.items() if value]
         self._settings = settings
+        self._live: set[subprocess.Popen[str]] = set()
+
+    def __enter__(self) -> _Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in list(self._live):
+            process.send_signal(signal.SIGINT)
+        for process in list(self._live):
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def __call__(self, task: Task) -> Ran:
         from gymops.backup.worker import Ran
 
         output.note(f"gymops {' '.join(task.command)} ...")
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "gymops", *self._options, *task.command],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            check=False,
+            process_group=0,
         )  # fmt: skip
-        return Ran(done.returncode, _last_words(done.stderr) if done.returncode else "")
+        self._live.add(process)
+        _, said = process.communicate()
+        self._live.discard(process)
+        return Ran(process.returncode, _last_words(said) if process.returncode else "")
 
 
 def _last_words(said: str) -> str:

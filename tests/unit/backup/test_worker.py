@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise, takewhile
+from itertools import count, pairwise, takewhile
+from threading import Event
+
+import pytest
 
 from gymops.backup.evidence import Result, State, Trial
 from gymops.backup.tiers import DEFAULT
-from gymops.backup.worker import AGAIN, TRIES, Ran, Task, forever, once, tasks
+from gymops.backup.worker import AGAIN, TRIES, Ran, Task, beside, forever, once, tasks
 from tests.unit.backup.test_audit import _base
 from tests.unit.clocks import START, FakeClock
 
@@ -38,6 +43,69 @@ def test_what_is_received_is_received_twice_as_often_as_may_be_lost() -> None:
         lambda one: one.began < START + timedelta(hours=1), forever(given, clock, lambda _: Ran(0))
     )
     assert sum(one.task.tier == "continuous" for one in done) == 24
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 15])
+def test_no_more_is_lost_than_may_be_also_where_a_round_fails(minutes: int) -> None:
+    rpo, clock = timedelta(minutes=minutes), FakeClock()
+    tier = replace(DEFAULT[0], rpo=rpo)
+    given = tasks("local", [tier], [_base("p", START)], [Trial(START, Result.PASSED, None)], START)
+    times, lasts = count(1), rpo.total_seconds() / 8
+
+    def run(_: Task) -> Ran:
+        clock.sleep(lasts)
+        return Ran(0 if next(times) % 5 else 1, "no answer")
+
+    done = takewhile(lambda one: one.began < START + DAY, forever(given, clock, run))
+    rounds = [one for one in done if one.well and one.task.received]
+    assert len(rounds) > 90
+    # What a round did not get is there when the next one ends.
+    assert max(later.ended - one.began for one, later in pairwise(rounds)) <= rpo
+
+
+def test_a_server_that_is_gone_is_asked_less_often() -> None:
+    clock = FakeClock()
+    (task,) = tasks("local", DEFAULT[:1], [_base("p", START)], [Trial(START, Result.PASSED, None)], START)[:1]
+    done = takewhile(lambda one: one.began < START + HOUR, forever([task], clock, lambda _: Ran(1, "gone")))
+    began = [one.began for one in done]
+    assert [(later - one).total_seconds() for one, later in pairwise(began)][:6] == [10, 20, 40, 80, 80, 80]
+
+
+def test_what_is_received_waits_for_no_copy() -> None:
+    """A backup that does not end until three rounds were done."""
+    given = tasks("local", DEFAULT[:2], [_base("p", START - DAY)], [Trial(START, Result.PASSED, None)], START)
+    rounds, enough, over = count(1), Event(), Event()
+
+    def run(task: Task) -> Ran:
+        if over.is_set():
+            raise OSError("that is all")
+        if not task.received:
+            return Ran(0 if enough.wait(60) else 1)
+        if next(rounds) == 3:
+            enough.set()
+        return Ran(0)
+
+    row = beside(given, Hasty(), run)
+    assert next(one for one in row if not one.task.received).well
+    over.set()
+    with pytest.raises(OSError, match="that is all"):
+        list(row)
+
+
+def test_a_lane_that_breaks_breaks_the_worker() -> None:
+    def run(task: Task) -> Ran:
+        raise OSError("no process can be started")
+
+    with pytest.raises(OSError, match="no process"):
+        list(beside(tasks("local", DEFAULT, [], [], START), FakeClock(), run))
+
+
+class Hasty(FakeClock):
+    """A clock of which an hour passes in a moment."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        time.sleep(0.001)
 
 
 def test_without_a_backup_there_is_one_at_once_and_its_proof() -> None:
