@@ -1,7 +1,9 @@
-"""``gymops neon branches|create|reset|delete|connect``."""
+"""``gymops neon branches|create|reset|delete|url|connect``."""
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +26,16 @@ project's default branch, or a protected one: neither reset nor deleted.
 {_SETTINGS}"""
 _CONNECT = f"""\b
 --json: {{"environment", "branch", "secrets": [{{"name", "changed"}}]}}; a URL is never shown.
+
+{_SETTINGS}"""
+_URL = f"""\b
+Examples:
+  gymops neon url dev-voice
+  gymops neon url dev-voice --to .env --as DATABASE_URL
+  gymops neon url main --as NEON_PROD_URL   # what gymops migrate and gymops backup read as env:NEON_PROD_URL
+
+\b
+--json: {{"branch", "variable", "file", "changed"}}; the URL is never shown.
 
 {_SETTINGS}"""
 _SECRET = "DatabaseSecretName"  # noqa: S105 - the output that names it
@@ -84,6 +96,41 @@ def delete(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     neon = _neon(ctx)
     _agreed(f"Delete {name} and its data?", name, yes=yes)
     _show([neon.delete(name)], as_json=as_json)
+
+
+@command.command(epilog=_URL)
+@click.argument("name", metavar="NAME")
+@click.option("--to", "to", metavar="FILE", help="The file (default: below --home, neon/NAME.env).")
+@click.option("--as", "variable", default="DATABASE_URL", show_default=True, help="The variable.")
+@click.option("--pooled", is_flag=True, help="Through the pool, and not directly.")
+@click.option("--database", default="gymdb", show_default=True, help="The database.")
+@click.option("--role", default="neondb_owner", show_default=True, help="As whom.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def url(
+    ctx: click.Context, name: str, to: str | None, variable: str, pooled: bool, database: str, role: str,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Keep the URL of a branch, password included, in a file of variables that you alone may read.
+
+    Other variables of the file stay. What reads it asks for TLS.
+    """
+    from gymops.cli import variables
+
+    neon = _neon(ctx)
+    found = neon.url(neon.branch(name), database=database, role=role, pooled=pooled)
+    if to is None:
+        file = context.settings(ctx).home / "neon" / f"{name}.env"
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (file.parent / ".gitignore").write_text("*\n", encoding="ascii")
+    else:
+        file = Path(to)
+    changed = variables.keep(file, variable, found)
+    if as_json:
+        output.document({"branch": name, "variable": variable, "file": str(file), "changed": changed})
+        return
+    output.text(f"{variable} of {name}: {'kept' if changed else 'as it was'} in {file}")
+    output.note(f"next: set -a; . {shlex.quote(str(file))}; set +a")
 
 
 @command.command(epilog=_CONNECT)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -143,3 +146,35 @@ def test_the_command(
     assert run(capsys, "delete", "staging", "--yes", "--json")[0] == 0
     assert run(capsys, "create", "elsewhere")[0] == 2
     assert project.names() == ["main"]
+
+
+def test_a_url_is_kept_where_its_owner_alone_reads_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name, value in project.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    project.add("dev-voice", "br-0")
+    file = tmp_path / ".env"
+    file.write_text("A=1\nexport DATABASE_URL=sqlite:///old.db\nB=2\n", encoding="utf-8")
+    file.chmod(0o644)
+    for changed in (True, False):
+        code, out, err = run(capsys, "url", "dev-voice", "--to", ".env", "--json")
+        assert (code, json.loads(out)["changed"]) == (0, changed)
+        assert PASSWORD not in out + err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    first, kept, last = file.read_text(encoding="utf-8").splitlines()
+    assert (first, last) == ("A=1", "B=2")
+    told = conninfo_to_dict(shlex.split(kept)[0].removeprefix("DATABASE_URL="))
+    assert (told["host"], told["password"], told["sslmode"]) == (
+        "ep-br-1.us-east-1.aws.neon.tech", PASSWORD, "require",
+    )  # fmt: skip
+    _, out, err = run(capsys, "url", "dev-voice", "--pooled", "--as", "POOLED")
+    assert PASSWORD not in out + err
+    own = tmp_path / ".gymops/neon/dev-voice.env"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    assert "-pooler." in own.read_text(encoding="utf-8")
+    assert run(capsys, "url", "dev-voice", "--to", "missing/.env")[0] == 2
+    assert run(capsys, "url", "dev-voice", "--as", "no name")[0] == 2
+    assert run(capsys, "url", "dev-none")[0] == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".env", ".gymops"]  # and nothing half-written
