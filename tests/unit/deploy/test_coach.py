@@ -41,6 +41,7 @@ def alarm(resource: str) -> tuple[Any, ...]:
         ("CriticalThrottles", (100, "Greater", 300, 1)),
         ("WarningThrottles", (10, "Greater", 300, 1)),
         ("WarningLatency", (2000, "Greater", 300, 1)),
+        ("WarningTaskCpu", (80, "Greater", 300, 2)),
         ("WarningTokens", ({"Ref": "DailyTokens"}, "Greater", 86400, 1)),
     ],
 )
