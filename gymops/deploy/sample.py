@@ -29,9 +29,13 @@ def settings(architecture: Architecture) -> str:
         for name, declared in template.parameters.items()
         if "Default" in declared or name not in given
     }
+    set_there = {name for values in architecture.environments.values() for name in values}
+    for one in architecture.stacks:  # another stack's, where an environment sets it
+        others = compose(one.template).parameters
+        asked |= {name: others[name] for name in others if name in set_there and name not in asked}
     named = [name for name in _ENVIRONMENTS if name in architecture.environments]
-    others = sorted(set(architecture.environments) - set(named))
-    blocks = [_environment(name, architecture.environments[name], asked) for name in [*named, *others]]
+    rest = sorted(set(architecture.environments) - set(named))
+    blocks = [_environment(name, architecture.environments[name], asked) for name in [*named, *rest]]
     return "\n".join(blocks)
 
 

@@ -80,7 +80,7 @@ def test_every_metric_is_on_the_dashboard_or_has_an_alarm(of: str) -> None:
         if alarm:
             resource = alarms.pop(alarm.strip("`"))
             if resource.kind == "AWS::CloudWatch::Alarm":
-                assert f'"{namespace}"' in json.dumps(resource.properties)
+                assert namespace in json.dumps(resource.properties)
         else:
             assert namespace in dashboard
             assert name in dashboard, metric

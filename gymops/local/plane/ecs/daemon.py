@@ -95,7 +95,10 @@ class Containers:
         launch = {
             "address": address(), "folder": str(folder), "paths": paths, "kind": kind, "what": what,
             "arguments": arguments,
-            "environment": {**own, **self._told(), **{name: str(text) for name, text in environment.items()}},
+            "environment": {
+                "HOME": "/tmp",  # noqa: S108 - as in the image
+                **own, **{name: str(text) for name, text in environment.items()}, **self._told(),
+            },
         }  # fmt: skip
         python = interpreter(own.get("PYTHON_VERSION", ""))
         process = Process(python, launch, self._context.functions / "launch", self._forget)
@@ -112,12 +115,11 @@ class Containers:
             self._there.pop(identifier, None)
 
     def _told(self) -> dict[str, str]:
-        """Where AWS is, and who the task is to it."""
+        """Where AWS is, and who the task is to it; the emulator says where Docker would find it."""
         return {
             "AWS_ENDPOINT_URL": self._context.settings.url,
             "AWS_REGION": ministack.region(), "AWS_DEFAULT_REGION": ministack.region(),
             "AWS_ACCESS_KEY_ID": ministack.account(), "AWS_SECRET_ACCESS_KEY": "local",
-            "HOME": "/tmp",  # noqa: S108 - as in the image
         }  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.integration.stacks.environment import Environment, Held
-from tests.integration.stacks.services import compute, containers, data, front, network
+from tests.integration.stacks.services import compute, containers, data, front, gateways, network
 from tests.integration.stacks.services.place import Looks, Place
 
-LOOK: Looks = {**compute.LOOK, **containers.LOOK, **data.LOOK, **front.LOOK, **network.LOOK}
+LOOK: Looks = {
+    **compute.LOOK, **containers.LOOK, **data.LOOK, **front.LOOK, **gateways.LOOK, **network.LOOK,
+}  # fmt: skip
 
 _GONE = ("NotFound", "NoSuch", "404")
 

@@ -70,7 +70,7 @@ def _alarm(at: Place, held: Held) -> Any:
 
 
 def _schedule(at: Place, held: Held) -> Any:
-    group = at.env.physical(held.stack, "ScheduleGroup")
+    group = at.env.physical(held.stack, held.properties["GroupName"]["Ref"])
     return at.scheduler.get_schedule(Name=held.physical, GroupName=group)
 
 
