@@ -29,6 +29,7 @@ def test_each_scheduled_function_does_its_work_once(aws: Aws, tmp_path: Path) ->
     cleanup(coach)
     analytics(coach)
     schedules(coach)
+    without_tables(coach)
 
 
 def digest(coach: Coach) -> None:
@@ -107,6 +108,13 @@ def schedules(coach: Coach) -> None:
         "update-habit-streaks": "cron(0 0 * * ? *)", "cleanup-old-data": "cron(0 3 ? * SUN *)",
         "aggregate-analytics": "cron(0 1 * * ? *)",
     }  # fmt: skip
+
+
+def without_tables(coach: Coach) -> None:
+    """Where PostgreSQL serves, only what stays in tables is looked after."""
+    coach.update(DataStore="postgres")
+    there = {name for name in coach.resources() if name.endswith(("Function", "Schedule"))}
+    assert there == {f"{job}{one}" for job in ("Reminders", "Cleanup") for one in ("Function", "Schedule")}
 
 
 def call(coach: Coach, name: str, at: datetime) -> Any:
