@@ -113,8 +113,8 @@ PARTS = (
     ),
     Part("IAM, KMS, VPC, CloudFront, WAF, Route 53, ACM", Kind.EMULATED, "names and settings"),
     Part(
-        "NAT gateways, Application Auto Scaling, budgets, Slack channels", Kind.EMULATED,
-        "recorded; nothing is routed, scaled, counted or posted",
+        "NAT gateways, Application Auto Scaling, budgets, Slack channels, CodePipeline", Kind.EMULATED,
+        "recorded; nothing is routed, scaled, counted, posted or run",
     ),
     Part(
         "EventBridge Scheduler", Kind.EMULATED,
