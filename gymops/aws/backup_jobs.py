@@ -106,6 +106,20 @@ class BackupJobs:
             told = self._client.describe_copy_job(CopyJobId=job)["CopyJob"]
         return _job(job, told, told.get("State", ""), told.get("DestinationRecoveryPointArn"))
 
+    def restore(self, point: str, role: str, metadata: Mapping[str, str], token: str) -> str:
+        """Begin to restore a recovery point; the job's id. The same token begins no second."""
+        with translated(f"a restore of {point}"):
+            job = self._client.start_restore_job(
+                RecoveryPointArn=point, IamRoleArn=role, Metadata=dict(metadata), IdempotencyToken=token
+            )
+        return str(job["RestoreJobId"])
+
+    def restoring(self, job: str) -> Job:
+        """How far a restore is."""
+        with translated(f"the restore job {job}"):
+            told = self._client.describe_restore_job(RestoreJobId=job)
+        return _job(job, told, told.get("Status", ""), told.get("CreatedResourceArn"))
+
     def tests(self) -> list[RestoreTest]:
         """The restores of restore-testing plans that nobody has judged yet."""
         with translated("the restore jobs"):

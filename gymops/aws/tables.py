@@ -70,6 +70,17 @@ class Tables:
             recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
         )
 
+    def key(self, name: str) -> str | None:
+        """The key of KMS by which a table is encrypted; None: DynamoDB's own, or there is no table."""
+        try:
+            with translated(f"the table {name}"):
+                told = self._client.describe_table(TableName=name)["Table"]
+        except AwsError as error:
+            if error.reason in _GONE:
+                return None
+            raise
+        return (told.get("SSEDescription") or {}).get("KMSMasterKeyArn")
+
     def items(self, name: str) -> Iterator[Item]:
         """All items, each as it is when it is read; no snapshot."""
         with translated(f"the table {name}"):

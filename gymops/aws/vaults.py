@@ -70,6 +70,15 @@ class Vaults:
         with translated(f"the vault {vault}"):
             return str(self._client.describe_backup_vault(BackupVaultName=vault)["BackupVaultArn"])
 
+    def forget(self, vault: str, point: str) -> None:
+        """Delete a recovery point; one that is gone is deleted already."""
+        try:
+            with translated(f"the recovery point {point}"):
+                self._client.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=point)
+        except AwsError as error:
+            if error.reason not in _GONE:
+                raise
+
     def _tags(self, arn: str) -> Mapping[str, str]:
         try:
             with translated(f"the tags of {arn}"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gymops.backup.audit import Audit
     from gymops.backup.evidence import Evidence, Expected
     from gymops.backup.items.backups import ItemBackups
+    from gymops.backup.items.port import Source
     from gymops.backup.port import Point, Restored, Wanted
     from gymops.backup.restore_test import Tested
     from gymops.config import Settings
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _PACE_HERE, _PACE = 0.1, 5.0
 """Seconds between two looks at what AWS makes."""
-_TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+_KINDS = {"AWS::DynamoDB::Table": "table", "AWS::S3::Bucket": "bucket"}
+_DRILLS = ("changed-row", "missing-event")
 _NOT_DATA = ("ReleaseBucketName", "StaticBucketName")
 """Outputs: the buckets of what a release brings, which a release brings again."""
 
@@ -34,12 +36,19 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     Raises:
         LocalError, AwsError: it is not reached.
     """
+    from gymops.aws.backup_jobs import BackupJobs
     from gymops.aws.blobs import S3Blobs
+    from gymops.aws.buckets import AppBuckets
     from gymops.aws.object_lock import ObjectLock
     from gymops.aws.s3 import S3Objects
     from gymops.aws.tables import Tables
+    from gymops.aws.vaults import Vaults
     from gymops.backup.items.backups import ItemBackups
+    from gymops.backup.items.buckets import BucketHolder
+    from gymops.backup.items.port import Source
     from gymops.backup.items.record import Sets
+    from gymops.backup.items.tables import OnDemand, TableHolder
+    from gymops.backup.items.vaulted import Vaulted
     from gymops.backup.managed.waiting import Patience
     from gymops.backup.restore_test import Records
     from gymops.backup.vault import Vault
@@ -55,9 +64,9 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     bucket, outputs = site.bucket(), site.outputs("app")
     if bucket is None or "DatabaseIdentifier" in outputs or "DatabaseSecretName" in outputs:
         return None
-    names, clock, s3 = of(site, _TABLE), SystemClock(), account.client("s3")
+    sources, clock, s3 = found(site), SystemClock(), account.client("s3")
     store = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")
-    if not names and not store.keys(f"sets/{environment}/"):
+    if not sources and not store.keys(f"sets/{environment}/"):
         return None
     by = vaults.wrapping(settings, environment, account) or managed.of_the_stacks(
         account, site, store, environment
@@ -66,17 +75,25 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     blobs = S3Blobs(s3, bucket, "backups/data/", clock)
     vault = Vault(environment, store, blobs, keys, settings.home / "work", f"s3://{bucket}/backups")
     records = Records(store, environment, keys)
-    if not names:  # its stacks are gone: what was written down is believed
+    if not sources:  # its stacks are gone: what was written down is believed
         last = Sets(store, environment, keys).all()[-1:]
-        names = [part.name for one in last for part in one.parts]
+        sources = [Source(part.kind, part.name) for one in last for part in one.parts]
+    patience = Patience(clock, interval=_PACE_HERE if account.local else _PACE)
+    tables, vaulted = Tables(account), None
+    if (name := outputs.get("BackupVaultName")) and (role := outputs.get("BackupRoleArn")):
+        jobs, points = BackupJobs(account), Vaults(account)
+        vaulted = Vaulted(jobs, points, patience, name, role, tables.key)
+    demand = OnDemand(tables, patience)
     return ItemBackups(
         environment=environment,
         prefix=deployment.prefix,
-        names=names,
-        tables=Tables(account),
+        sources=sources,
+        holders={"table": TableHolder(tables), "bucket": BucketHolder(AppBuckets(account))},
+        takes={"table": vaulted, "bucket": vaulted} if vaulted else {"table": demand},
+        keepers=(demand, vaulted) if vaulted else (demand,),
         vault=vault,
         region=account.region,
-        patience=Patience(clock, interval=_PACE_HERE if account.local else _PACE),
+        patience=patience,
         tiers=tiers(settings, environment, outputs.get("BackupTiers")).tiers,
         verified=lambda: {
             one.recovery_point: one.ended for one in records.read() if one.passed and one.recovery_point
@@ -85,18 +102,19 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     )
 
 
-def of(site: Site, kind: str) -> list[str]:
-    """The physical names of an environment's resources of a type; not of what a release brings again."""
-    brought = {site.outputs("base").get(name) for name in _NOT_DATA}
-    brought |= {site.outputs("app").get(name) for name in _NOT_DATA}
-    found = []
+def found(site: Site) -> list[Source]:
+    """The tables and buckets of an environment's stacks; not those of what a release brings again."""
+    from gymops.backup.items.port import Source
+
+    brought = {site.outputs(stack).get(name) for stack in ("base", "app") for name in _NOT_DATA}
+    sources = []
     for stack in site.deployment.stacks():
         reader, name = site.reader(site.deployment.region_of(stack)), site.deployment.stack_name(stack)
-        if reader.stack(name) is None or stack.scope == "account":
+        if stack.scope == "account" or reader.stack(name) is None:
             continue
-        live = [one for one in reader.resources(name) if one.live and one.kind == kind]
-        found += [one.physical for one in live if one.physical not in brought]
-    return sorted(found)
+        live = [one for one in reader.resources(name) if one.live and one.kind in _KINDS]
+        sources += [Source(_KINDS[one.kind], one.physical) for one in live if one.physical not in brought]
+    return sorted(sources, key=lambda one: (one.kind != "table", one.name))
 
 
 def tiers(settings: Settings, environment: str, declared: str | None) -> Expected:
@@ -107,9 +125,12 @@ def tiers(settings: Settings, environment: str, declared: str | None) -> Expecte
     from gymops.backup.tiers import Tier
 
     if vaults.backup(settings, environment).tiers:
-        return Expected(vaults.tiers(settings, environment))
+        given = vaults.tiers(settings, environment)
+        return Expected(tuple(one for one in given if one.schedule))
     if declared:
-        return told.declared(declared)
+        expected = told.declared(declared)
+        # Whether every time in between is kept is asked of each table; no restore to one is proved.
+        return replace(expected, tiers=tuple(one for one in expected.tiers if one.schedule))
     daily = Tier("daily", Schedule(3, 0), 30 * DAY, rpo=DAY, rto=timedelta(minutes=30))
     return Expected((daily,))
 
@@ -123,8 +144,8 @@ def take(own: ItemBackups, tier: str | None, *, as_json: bool) -> None:
     made = next(one for one in own.sets.all() if one.id == point.id)
     if as_json:
         parts = [
-            {"name": one.name, "backup": one.backup, "items": one.items, "moving": one.moving,
-             "digest": one.digest}
+            {"kind": one.kind, "name": one.name, "backup": one.backup, "items": one.items,
+             "moving": one.moving, "digest": one.digest}
             for one in made.parts
         ]  # fmt: skip
         output.document(
@@ -139,7 +160,7 @@ def take(own: ItemBackups, tier: str | None, *, as_json: bool) -> None:
     output.text(f"{point.kind} {point.id} ({point.tier}) in {point.where}{until}")
     for one in made.parts:
         moving = f", and {one.moving:,} that were written meanwhile" if one.moving else ""
-        output.text(f"table     {one.name}: {one.items:,} items{moving}, digest {one.digest}")
+        output.text(f"{one.kind:<9} {one.name}: {one.items:,} items{moving}, digest {one.digest}")
     output.note(f"next: gymops restore-test {own.environment}")
 
 
@@ -154,21 +175,22 @@ def _without_seal(point: Point) -> dict[str, Any]:
 def tests(own: ItemBackups, wanted: Sequence[Wanted] | None, drill: str | None) -> Iterator[Tested]:
     """Restore-tests, recorded; of nothing in particular: each tier's newest point."""
     from gymops.backup.catalogue import Seals
-    from gymops.backup.items.drill import KINDS, spoil
     from gymops.backup.port import Wanted
     from gymops.backup.recovery_point import new_id
     from gymops.backup.restore_test import How, Records, run
 
     store, keys = own.vault.objects, own.vault.keys
-    if drill not in (None, *KINDS):
-        raise ConfigError(f"--drill {drill} is nothing a table can have", hint=f"one of {', '.join(KINDS)}")
+    if drill not in (None, *_DRILLS):
+        raise ConfigError(
+            f"--drill {drill} is nothing that a table can have, or that a test could tell",
+            hint=f"one of {', '.join(_DRILLS)}",
+        )
 
     def spoiled(restored: Restored) -> str:
-        made = next(one for one in own.sets.made() if one.to == restored.name)
-        return spoil(own.tables, made.names, drill or "")
+        return own.spoil(restored, missing=drill == "missing-event")
 
     if wanted is None:
-        taken = dict.fromkeys(one.tier for one in own.listing().points if one.tier and one.ready)
+        taken = dict.fromkeys(one.tier for one in own.listing().points if one.ready and one.seal)
         wanted = [Wanted(tier=name) for name in taken] or [Wanted()]
     records = Records(store, own.environment, keys)
     for one in wanted:
@@ -185,7 +207,7 @@ def _tiered(own: ItemBackups, wanted: Wanted) -> Wanted:
     found = [
         one
         for one in own.listing().points
-        if one.ready and wanted.point in (None, one.id) and wanted.tier in (None, one.tier)
+        if one.ready and one.seal and wanted.point in (None, one.id) and wanted.tier in (None, one.tier)
     ]
     return replace(wanted, tier=found[-1].tier) if found else wanted
 
@@ -201,7 +223,7 @@ def restore(own: ItemBackups, wanted: Wanted, *, plan_only: bool, as_json: bool)
     note(f"restore  {plan.environment}, as it was at {plan.lost_since:%Y-%m-%d %H:%M:%S.%f} UTC")
     note(f"from     {plan.point}")
     for name, to in plan.settings.items():
-        note(f"table    {name} as {to}")
+        note(f"as       {to}: {name}")
     note(f"proof    {plan.seal.events if plan.seal else 0:,} items that were the same before and after it")
     if plan_only:
         if as_json:
@@ -243,7 +265,7 @@ class Items:
 
         vault = self.own.vault
         tests = [trial(one) for one in Records(vault.objects, self.own.environment, vault.keys).read()]
-        return gather(self.own, now, tests, of(self._site, _BUCKET))
+        return gather(self.own, now, tests)
 
     def publish(self, found: Audit) -> None:
         """Tell CloudWatch and the alert topic."""

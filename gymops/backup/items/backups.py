@@ -1,4 +1,4 @@
-"""The backups of an environment whose data are tables of items: the port's methods, in order."""
+"""The backups of an environment whose data are tables and buckets: the port's methods, in order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from gymops import __version__
-from gymops.aws.backup_jobs import Job
-from gymops.aws.tables import Item, Table, TableBackup
 from gymops.backup import runs, stream
 from gymops.backup.items import content as contents
 from gymops.backup.items.content import Content, Held, Look
+from gymops.backup.items.port import TAGS, Holder, Keeper, Kept, Planned, Source
 from gymops.backup.items.record import Made, Part, Sets, Together, together
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
@@ -26,62 +24,19 @@ from gymops.clock import ticks
 from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
 from gymops.eventlog.proof import Broken, Proof
 
-KIND = "on-demand"
-"""As what the backups are listed."""
-TAGS = {"environment": "gymops:environment", "test": "gymops:restore-test"}
-_LONGEST = 255
-"""Characters of a table's name."""
+KIND = "items"
+"""The kind of what is restored, where its time is remembered."""
 _PATIENCE = 3600.0
-
-
-class Tables(Protocol):
-    """The tables of an account's region."""
-
-    def find(self, name: str) -> Table | None:
-        """A table."""
-
-    def items(self, name: str) -> Iterator[Item]:
-        """All items."""
-
-    def back_up(self, table: str, name: str) -> str:
-        """Begin a backup."""
-
-    def backups(self, table: str) -> Sequence[TableBackup]:
-        """A table's backups."""
-
-    def backing_up(self, arn: str) -> Job:
-        """How far a backup is."""
-
-    def forget(self, arn: str) -> None:
-        """Delete a backup."""
-
-    def restore(self, arn: str, name: str) -> None:
-        """Begin to make a table of a backup."""
-
-    def restoring(self, name: str) -> Job:
-        """How far it is."""
-
-    def tag(self, name: str, tags: Mapping[str, str]) -> None:
-        """Say what a table is for."""
-
-    def delete(self, name: str) -> bool:
-        """Begin to delete a table; whether it is still there."""
-
-    def put(self, name: str, item: Item) -> None:
-        """Write an item: a drill."""
-
-    def remove(self, name: str, key: Item) -> None:
-        """Delete an item: a drill."""
 
 
 @dataclass(frozen=True)
 class Lost(Broken):
-    """An item that must be in a table, and is not there or something else."""
+    """An item that must be in a table or a bucket, and is not there or something else."""
 
     def describe(self) -> str:
         """One line for people: names, and no value but the key's."""
         how = "is missing" if self.missing else "is not what it was when it was backed up"
-        return f"the table {self.user}: the item {self.event_id} {how}"
+        return f"{self.user}: the item {self.event_id} {how}"
 
 
 @dataclass
@@ -91,9 +46,13 @@ class ItemBackups:
     environment: str
     prefix: str
     """What its names begin with."""
-    names: Sequence[str]
-    """Its tables."""
-    tables: Tables
+    sources: Sequence[Source]
+    holders: Mapping[str, Holder]
+    """By the kind of source."""
+    takes: Mapping[str, Keeper]
+    """Who takes backups of each kind; nobody does of what is not in it."""
+    keepers: Sequence[Keeper]
+    """Who may have taken one."""
     vault: Vault
     region: str
     patience: Patience
@@ -102,39 +61,28 @@ class ItemBackups:
     """When a restore-test of a point last passed."""
     lasted: Callable[[str], float | None] = lambda _: None
     """How long the last restore took."""
-    trusted: frozenset[str] = frozenset()
-    """Whose signatures count beside our own."""
     _beat: int = field(default=0, init=False)
 
     def listing(self) -> Listing:
         """What was recorded, and whether its backups are there."""
-        there = self._there()
-        verified = self.verified()
-        points = [
-            Point(
-                id=one.id,
-                kind=KIND,
-                tier=one.tier,
-                taken=one.taken,
-                size=sum(part.bytes or 0 for part in one.parts),
-                encrypted=True,  # DynamoDB has nothing that is not
-                locked=False,
-                where=self.region,
-                ready=all(part.backup in there for part in one.parts),
-                keep_until=one.keep_until,
-                seal=one.sealed,
-                verified=verified.get(one.id),
-            )
-            for one in self.sets.all()
-        ]
-        return Listing(tuple(points), ())
+        there, verified = self._there(), self.verified()
+        points = [self._point(one, there, verified) for one in self.sets.all()]
+        points += [one.point for one in self.planned()]
+        return Listing(tuple(sorted(points, key=lambda one: one.taken)), ())
+
+    def planned(self) -> Sequence[Planned]:
+        """What AWS Backup took by its own plan, of what is there."""
+        known = {part.backup for one in self.sets.all() for part in one.parts}
+        arns = [(one.name, self.holders[one.kind].arn(one.name)) for one in self.sources]
+        there = [(name, arn) for name, arn in arns if arn is not None]
+        return [found for keeper in self.keepers for found in keeper.planned(there, known)]
 
     def seal(self, tell: Tell = untold) -> SealedAt | None:  # noqa: ARG002
         """There is no log of ours."""
         return None
 
     def take(self, tier: str, tell: Tell = untold) -> Point:
-        """Back every table up, each between two looks at it; waited for, recorded, and what is old goes."""
+        """Back each up between two looks at it; waited for, recorded, and what is old goes."""
         chosen = named(self.tiers, tier)
         if chosen.schedule is None:
             raise ConfigError(
@@ -160,10 +108,10 @@ class ItemBackups:
         chosen = self._chosen(wanted)
         identifier = new_id(self.patience.clock.now())
         to = wanted.to or f"{self.prefix}-{'test' if wanted.test else 'restore'}-{identifier[-8:]}"
-        for name in (_named(to, part) for part in chosen.parts):
-            if self.tables.find(name) is not None:
+        for part in chosen.parts:
+            if self.holders[part.kind].arn(name := self._called(to, part)) is not None:
                 raise GateRefused(
-                    f"there is a table {name} already", hint="restore to another name: --to NEW"
+                    f"there is a {part.kind} {name} already", hint="restore to another name: --to NEW"
                 )
         return RestorePlan(
             id=identifier,
@@ -177,38 +125,40 @@ class ItemBackups:
             lost_since=chosen.taken,
             lost_events=None,
             test=wanted.test,
-            settings={part.name: _named(to, part) for part in chosen.parts},
+            settings={part.name: self._called(to, part) for part in chosen.parts},
         )
 
     def restore(self, plan: RestorePlan, tell: Tell = untold) -> Restored:
-        """Make a table of each backup, all at once."""
+        """Make a new one of each backup, all at once."""
         chosen = self._chosen(Wanted(point=plan.point))
         tell = self._beating(plan, tell)
-        names = {_named(plan.to, part): part for part in chosen.parts}
+        new = {part: self._called(plan.to, part) for part in chosen.parts}
         if plan.test:
-            self.sets.make(Made(plan.id, plan.to, tuple(names)))
-        for name, part in names.items():
+            names = {kind: tuple(new[part] for part in new if part.kind == kind) for kind in self.holders}
+            self.sets.make(Made(plan.id, plan.to, names.get("table", ()), names.get("bucket", ())))
+        begun = []
+        for part, name in new.items():
             tell("restore", f"{part.name} as {name}")
-            self.tables.restore(part.backup, name)
-        for name in names:
-            self.patience.job("restore", name, lambda name=name: self.tables.restoring(name), tell)  # type: ignore[misc]
+            begun.append((name, self._keeper(part.backup).restore(part, name)))
+        for name, look in begun:
+            self.patience.job("restore", name, look, tell)
         tags = {TAGS["environment"]: self.environment, TAGS["test"]: str(plan.test).lower()}
-        for name in names:
-            self.tables.tag(name, tags)
+        for part, name in new.items():
+            self.holders[part.kind].tag(name, tags)
         return Restored(plan.to, self.region, 0, None)
 
     def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = untold) -> Proof:
         """Hold what came back, item by item, to what was around its backup."""
         chosen = self._chosen(Wanted(point=plan.point))
         tell = self._beating(plan, tell)
-        found = [(part, self._held(part, _named(restored.name, part), tell)) for part in chosen.parts]
+        found = [(part, self._held(part, self._called(restored.name, part), tell)) for part in chosen.parts]
         broken = [lost for part, held in found for lost in _broken(part, held)]
         unclear = [f"{part.name}: {key}" for part, held in found for key in held.unclear]
         if unclear and not broken:
             more = f" and {len(unclear) - 1} more" if len(unclear) > 1 else ""
             raise Unverified(
                 f"what must be there is; but of {unclear[0]}{more} nobody can tell: written more than once"
-                " while it was backed up",
+                " while it was backed up, or copied so that its list does not say",
                 hint=f"gymops backup {self.environment} when less is written, and test that",
             )
         return Proof(
@@ -234,33 +184,66 @@ class ItemBackups:
         left = [one for one in self.sets.made() if not self._leases.held(one.id)]
         for one in left:
             self._unmake(one, tell)
-        return [name for one in left for name in one.names]
+        return [name for one in left for name in (*one.tables, *one.buckets)]
+
+    def spoil(self, restored: Restored, *, missing: bool) -> str:
+        """A drill: delete or change the first item of what a test made; what was done.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        made = next(one for one in self.sets.made() if one.to == restored.name)
+        for kind, names in (("table", made.tables), ("bucket", made.buckets)):
+            for name in names:
+                if done := self.holders[kind].spoil(name, missing=missing):
+                    return done
+        raise ConfigError("there is no item to spoil", hint="leave --drill out")
 
     @property
     def sets(self) -> Sets:
         """What is recorded."""
-        return Sets(self.vault.objects, self.environment, self.vault.keys, self.trusted)
+        return Sets(self.vault.objects, self.environment, self.vault.keys)
 
     def orphans(self) -> Sequence[str]:
         """Backups that a killed run of ours left, and no record names: their ARNs."""
-        ours, old = f"{self._label}-", self.patience.clock.now() - timedelta(hours=1)
         known = {part.backup for one in self.sets.all() for part in one.parts}
-        return [
-            one.arn
-            for name in self.names
-            for one in self.tables.backups(name)
-            if one.name.startswith(ours) and one.arn not in known and one.made < old
-        ]
+        names = [one.name for one in self.sources if one.kind == "table"]
+        old = self.patience.clock.now() - timedelta(hours=1)
+        found = [arn for one in self.keepers for arn in one.strays(names, f"{self._label}-", old)]
+        return [arn for arn in found if arn not in known]
+
+    def _point(self, one: Together, there: Mapping[str, Kept], verified: Mapping[str, datetime]) -> Point:
+        kept = [there.get(part.backup) for part in one.parts]
+        return Point(
+            id=one.id,
+            kind="on-demand" if all(":dynamodb:" in part.backup for part in one.parts) else "aws-backup",
+            tier=one.tier,
+            taken=one.taken,
+            size=sum((backup.bytes or 0) for backup in kept if backup),
+            encrypted=all(backup.encrypted for backup in kept if backup),
+            locked=all(backup is not None and backup.locked for backup in kept),
+            where=self.region,
+            ready=all(kept),
+            keep_until=one.keep_until,
+            seal=one.sealed,
+            verified=verified.get(one.id),
+        )
 
     def _take(self, tier: Tier, tell: Tell) -> Together:
+        if not any(source.kind in self.takes for source in self.sources):
+            raise GymopsError(
+                f"nothing takes backups of the buckets of {self.environment}: its stacks have no vault",
+                hint="AWS::Backup::BackupVault in the template; outputs BackupVaultName, BackupRoleArn",
+            )
         began = self.patience.clock.now()
         identifier, taken = new_id(began), None
         parts: list[Part] = []
         try:
-            for name in self.names:
-                part, asked = self._part(name, identifier, tell)
-                parts.append(part)
-                taken = taken or asked
+            for source in self.sources:
+                if source.kind in self.takes:
+                    part, asked = self._part(source, identifier, tier, tell)
+                    parts.append(part)
+                    taken = taken or asked
             made = Together(
                 identifier, self.environment, tier.name, taken or began, self.patience.clock.now(),
                 tuple(parts), __version__, began + tier.keep,
@@ -269,33 +252,30 @@ class ItemBackups:
         except GymopsError:
             for part in parts:  # the next run finds what is not deleted now
                 with suppress(GymopsError):
-                    self.tables.forget(part.backup)
-                    self.vault.blobs.delete(part.content.key)
+                    self._forget(part)
             raise
         return made
 
-    def _part(self, name: str, identifier: str, tell: Tell) -> tuple[Part, datetime]:
-        table = self.tables.find(name)
-        if table is None:
+    def _part(self, source: Source, identifier: str, tier: Tier, tell: Tell) -> tuple[Part, datetime]:
+        name, holder, keeper = source.name, self.holders[source.kind], self.takes[source.kind]
+        arn = holder.arn(name)
+        if arn is None:
             raise GymopsError(
-                f"the table {name} is gone",
-                hint=f"gymops backups {self.environment} lists what there is of it",
+                f"the {source.kind} {name} is gone",
+                hint=f"gymops backups {self.environment} lists what it can be restored from",
             )
         tell("look", f"{name}, before")
-        before = self._look(name, table.keys)
+        before = holder.look(name)
         tell("backup", name)
         asked = self.patience.clock.now()
-        backup = self.tables.back_up(name, f"{self._label}-{identifier}")
-        self.patience.job("backup", f"a backup of {name}", lambda: self.tables.backing_up(backup), tell)
+        label = f"{self._label}-{identifier}"
+        backup = keeper.back_up(name, arn, label, tier.name, tier.keep.days, tell)
         tell("look", f"{name}, after")
-        content = Content.of(before, self._look(name, table.keys))
-        stored = self._store(content, f"{self.environment}/{identifier}/{name}.jsonl.zst.age")
-        size = next((one.bytes for one in self.tables.backups(name) if one.arn == backup), None)
-        items, moving = len(content.steady), len(content.moving)
-        return Part(name, table.arn, backup, size, stored, items, moving, content.digest), asked
-
-    def _look(self, name: str, keys: Sequence[str]) -> Look:
-        return {contents.key(one, keys): contents.fingerprint(one) for one in self.tables.items(name)}
+        content = Content.of(before, holder.look(name))
+        stored = self._store(content, f"{self.environment}/{identifier}/{source.kind}-{name}.jsonl.zst.age")
+        kept = keeper.there([(name, arn)]).get(backup)
+        size, items, moving = kept.bytes if kept else None, len(content.steady), len(content.moving)
+        return Part(name, arn, backup, size, stored, items, moving, content.digest, source.kind), asked
 
     def _store(self, content: Content, key: str) -> StoredFile:
         with self.vault.blobs.write(key) as sink:
@@ -304,8 +284,8 @@ class ItemBackups:
 
     def _held(self, part: Part, name: str, tell: Tell) -> Held:
         tell("prove", f"{part.items:,} items of {part.name}")
-        table = self.tables.find(name)
-        if table is None:
+        holder = self.holders[part.kind]
+        if holder.arn(name) is None:
             raise Unverified(f"{name} was deleted meanwhile", hint="run the same again")
         plain, file = io.BytesIO(), part.content
         with self.vault.blobs.read(file.key) as source:
@@ -313,7 +293,9 @@ class ItemBackups:
             stream.load(checked, plain, self.vault.keys, name=file.key)
             checked.finish()
         content = contents.load(plain.getvalue().splitlines())
-        return contents.hold(content, self._look(name, table.keys))
+        found: Look
+        found, unclear = holder.settled(part, name, content, holder.look(name))
+        return contents.hold(content, found, unclear)
 
     def _chosen(self, wanted: Wanted) -> Together:
         there = self._there()
@@ -324,6 +306,13 @@ class ItemBackups:
             and wanted.tier in (None, one.tier)
             and all(part.backup in there for part in one.parts)
         ]
+        if not found and wanted.point and wanted.point.startswith("plan-"):
+            raise NoPoint(
+                f"{wanted.point} was taken by AWS Backup's own plan: nothing was recorded around it, and"
+                " nothing could be proved",
+                hint="aws backup start-restore-job, of each of its recovery points; what gymops backup takes"
+                " is restored and proved",
+            )
         if not found:
             what = f"no backup {wanted.point}" if wanted.point else "no backup"
             tier = f" of the tier {wanted.tier}" if wanted.tier else ""
@@ -333,11 +322,14 @@ class ItemBackups:
             )
         return found[-1]
 
-    def _there(self) -> set[str]:
-        """The backups that can be restored, of tables that are there or were deleted."""
-        names = dict.fromkeys([*self.names, *(part.name for one in self.sets.all() for part in one.parts)])
-        found = [one for name in names for one in self.tables.backups(name)]
-        return {one.arn for one in found if one.status == "AVAILABLE"}
+    def _there(self) -> Mapping[str, Kept]:
+        """The backups that can be restored, of what is there or was deleted."""
+        parts = [part for one in self.sets.all() for part in one.parts]
+        found: dict[str, Kept] = {}
+        for keeper in self.keepers:
+            own = dict.fromkeys((part.name, part.arn) for part in parts if keeper.keeps(part.backup))
+            found |= keeper.there(list(own))
+        return found
 
     def _prune(self, tell: Tell) -> None:
         """Let go of what is kept no longer, but never of the newest: the record first."""
@@ -347,17 +339,20 @@ class ItemBackups:
                 tell("prune", one.id)
                 self.sets.remove(one)
                 for part in one.parts:
-                    self.tables.forget(part.backup)
-                    self.vault.blobs.delete(part.content.key)
+                    self._forget(part)
         for backup in self.orphans():
             tell("prune", backup)
-            self.tables.forget(backup)
+            self._keeper(backup).forget(backup)
+
+    def _forget(self, part: Part) -> None:
+        self._keeper(part.backup).forget(part.backup)
+        self.vault.blobs.delete(part.content.key)
 
     def _unmake(self, one: Made, tell: Tell) -> None:
         """Delete, and wait until all of it is gone."""
-        patience = self.patience
+        patience, made = self.patience, {"table": one.tables, "bucket": one.buckets}
         for _ in ticks(patience.clock, timeout=_PATIENCE, interval=patience.interval):
-            left = [name for name in one.names if self.tables.delete(name)]
+            left = [name for kind, names in made.items() for name in names if self.holders[kind].delete(name)]
             if not left:
                 self.sets.unmade(one)
                 self._leases.drop(one.id)
@@ -378,6 +373,18 @@ class ItemBackups:
         beat("restore", plan.to)
         return beat
 
+    def _keeper(self, backup: str) -> Keeper:
+        found = next((one for one in self.keepers if one.keeps(backup)), None)
+        if found is None:
+            raise GymopsError(
+                f"{backup} is in a vault that the stacks of {self.environment} do not name any more",
+                hint=f"gymops status {self.environment}",
+            )
+        return found
+
+    def _called(self, to: str, part: Part) -> str:
+        return self.holders[part.kind].called(to, part.name)
+
     @property
     def _leases(self) -> Leases:
         return Leases(self.vault.objects, self.environment)
@@ -387,17 +394,7 @@ class ItemBackups:
         return f"gymops-{self.environment}"
 
 
-def _named(to: str, part: Part) -> str:
-    """The table that a part is restored as."""
-    name = f"{to}-{part.name}"
-    if len(name) > _LONGEST:
-        raise ConfigError(
-            f"{name} is longer than {_LONGEST} characters", hint="restore to a shorter name: --to NEW"
-        )
-    return name
-
-
 def _broken(part: Part, held: Held) -> Iterator[Lost]:
     for keys, missing in ((held.missing, 1), (held.changed, 0)):
         for one in keys:
-            yield Lost(part.name, 0, 0, one, missing)
+            yield Lost(f"the {part.kind} {part.name}", 0, 0, one, missing)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,11 +89,12 @@ class Held:
     """Over what is there of those that must be."""
 
 
-def hold(content: Content, found: Look) -> Held:
-    """Hold what is in a restored table to what was around its backup."""
+def hold(content: Content, found: Look, doubtful: Collection[str] = ()) -> Held:
+    """Hold what is in a restored table to what was around its backup; of the doubtful nobody can tell."""
     missing = sorted(key for key in content.steady if key not in found)
     changed = sorted(key for key, one in content.steady.items() if found.get(key, one) != one)
     unclear = [key for key, states in content.moving.items() if found.get(key) not in states]
+    unclear += [key for key in doubtful if key not in unclear]
     unclear += [key for key in found if key not in content.steady and key not in content.moving]
     return Held(
         len(content.steady),

@@ -1,4 +1,4 @@
-"""What there is of the backups of tables: DynamoDB and the records are only read."""
+"""What there is of the backups of tables and buckets: they and the records are only read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from gymops.backup.items.backups import ItemBackups
 from gymops.backup.port import Listing
 
 
-def gather(
-    backups: ItemBackups, now: datetime, tests: Sequence[Trial], others: Sequence[str] = ()
-) -> Evidence:
-    """Look at every table and every record; ``others``: buckets, which nothing here takes.
+def gather(backups: ItemBackups, now: datetime, tests: Sequence[Trial]) -> Evidence:
+    """Look at every table, bucket and record.
 
     Raises:
         AwsError: AWS does not answer.
@@ -28,12 +26,14 @@ def gather(
         ready = {point.id for point in listing.points if point.ready}
         sets = [one for one in backups.sets.all() if one.id in ready]
         covered = {part.name for one in sets[-1:] for part in one.parts}
+        covered |= {name for one in backups.planned()[-1:] for name in one.names}
     except Forged as error:
         unseen.append(error.message)
-    tables = {name: backups.tables.find(name) for name in backups.names}
-    lacking = [Lacking(name, Gap.BACKUP) for name in [*tables, *others] if name not in covered]
-    lacking += [Lacking(name, Gap.TIMES) for name, one in tables.items() if one and not one.continuous]
-    unseen += [f"the table {name} is gone" for name, one in tables.items() if one is None]
+    gone = [one for one in backups.sources if backups.holders[one.kind].arn(one.name) is None]
+    lacking = [Lacking(one.name, Gap.BACKUP) for one in backups.sources if one.name not in covered]
+    for one in backups.sources:
+        lacking += [Lacking(one.name, gap) for gap in backups.holders[one.kind].gaps(one.name)]
+    unseen += [f"the {one.kind} {one.name} is gone" for one in gone]
     return Evidence(
         backups.environment,
         listing,

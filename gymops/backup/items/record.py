@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Part:
-    """The backup of one table."""
+    """The backup of one table or bucket."""
 
     name: str
     arn: str
@@ -36,12 +36,14 @@ class Part:
     """That were written while it was taken, and may come back as either."""
     digest: str
     """Of those that must."""
+    kind: str = "table"
+    """Or ``bucket``."""
 
 
 @dataclass(frozen=True)
 class Together:
-    """A recovery point: the backups of all tables of an environment. Law: it is recorded once all of them can
-    be restored.
+    """A recovery point: the backups of all tables and buckets of an environment. Law: it is recorded once all
+    of them can be restored.
     """
 
     id: str
@@ -74,13 +76,14 @@ def together(digests: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Made:
-    """The tables that a test makes. Law: it is recorded before any of them is, so whatever is recorded nobody
-    else has made.
+    """The tables and buckets that a test makes. Law: it is recorded before any of them is, so whatever is
+    recorded nobody else has made.
     """
 
     id: str
     to: str
-    names: tuple[str, ...]
+    tables: tuple[str, ...]
+    buckets: tuple[str, ...] = ()
 
 
 class Sets:

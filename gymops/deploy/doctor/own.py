@@ -42,7 +42,7 @@ IMAGES: frozenset[str] = frozenset({
 
 TASKS: frozenset[str] = frozenset({
     "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks",
-    "ecs:UpdateService", "elasticloadbalancing:DescribeTargetHealth",
+    "ecs:RunTask", "ecs:StopTask", "ecs:UpdateService", "elasticloadbalancing:DescribeTargetHealth",
 })  # fmt: skip
 """What releasing a service does, and explaining one that does not start."""
 
@@ -75,8 +75,13 @@ TABLES: frozenset[str] = frozenset({
     "dynamodb:DescribeBackup", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
     "dynamodb:ListBackups", "dynamodb:PutItem", "dynamodb:RestoreTableFromBackup", "dynamodb:Scan",
     "dynamodb:TagResource",
+    "backup:DeleteRecoveryPoint", "backup:DescribeBackupJob", "backup:DescribeBackupVault",
+    "backup:DescribeRestoreJob", "backup:ListRecoveryPointsByBackupVault", "backup:ListTags",
+    "backup:StartBackupJob", "backup:StartRestoreJob",
+    "s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:GetBucketVersioning", "s3:ListBucketVersions",
+    "s3:PutBucketTagging",
 })  # fmt: skip
-"""What backing tables up and bringing them back does; no deploy needs it."""
+"""What backing tables and buckets up and bringing them back does; no deploy needs it."""
 
 NEON: frozenset[str] = frozenset({"secretsmanager:CreateSecret"})
 """What keeping a branch's URLs as secrets does; no deploy needs it."""

@@ -1,0 +1,89 @@
+"""Buckets: an object whose ETag alone differs is read, and nobody guesses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from gymops.aws.buckets import Listed
+from gymops.backup.items.buckets import BucketHolder
+from gymops.backup.items.content import Content, hold
+from gymops.backup.items.record import Part
+from gymops.backup.recovery_point import StoredFile
+
+_FILE = StoredFile("k", 1, "", 1)
+PART = Part("photos", "arn:aws:s3:::photos", "arn:aws:backup:x", 1, _FILE, 1, 0, "", "bucket")
+
+
+class MemoryBuckets:
+    """Objects with the ETags they are given."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, dict[str, tuple[str, bytes]]] = {"photos": {}, "copy": {}}
+
+    def versioned(self, name: str) -> bool | None:
+        return name in self.there or None
+
+    def objects(self, name: str) -> Iterator[Listed]:
+        for key, (etag, data) in self.there[name].items():
+            yield Listed(key, len(data), etag)
+
+    def digests(self, name: str, key: str, etag: str) -> tuple[str, str] | None:
+        found = self.there[name].get(key)
+        if found is None or found[0] != etag:
+            return None
+        return _md5(found[1]), hashlib.sha256(found[1]).hexdigest()
+
+    def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        raise AssertionError
+
+    def delete(self, name: str) -> bool:
+        raise AssertionError
+
+    def put(self, name: str, key: str, data: bytes) -> None:
+        self.there[name][key] = (_md5(data), data)
+
+    def remove(self, name: str, key: str) -> None:
+        del self.there[name][key]
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("then", "live", "copy", "verdict"),
+    [
+        (_md5(b"one"), b"two", ("other-2", b"one"), "same"),  # its MD5 was the ETag
+        ("parts-2", b"one", ("other-2", b"one"), "same"),  # it is what its source still is
+        ("parts-2", b"one", ("other-2", b"two"), "changed"),
+        ("parts-2", None, ("other-2", b"one"), "unclear"),  # its source is another by now
+        ("parts-2", b"one", ("other-2", b"long"), "changed"),
+    ],
+)
+def test_what_differs_by_its_etag_is_read(
+    then: str, live: bytes | None, copy: tuple[str, bytes], verdict: str
+) -> None:
+    buckets = MemoryBuckets()
+    buckets.there["photos"]["a"] = (then, b"one")
+    holder = BucketHolder(buckets)
+    look = holder.look("photos")
+    content = Content.of(look, look)
+    buckets.there["photos"]["a"] = (then if live == b"one" else "new", live or b"new")
+    buckets.there["copy"]["a"] = copy
+    found, doubtful = holder.settled(PART, "copy", content, holder.look("copy"))
+    held = hold(content, found, doubtful)
+    assert (held.missing, held.changed, held.unclear) == (
+        (), ("a",) if verdict == "changed" else (), ("a",) if verdict == "unclear" else (),
+    )  # fmt: skip
+
+
+def test_names_are_those_a_bucket_can_have() -> None:
+    holder = BucketHolder(MemoryBuckets())
+    assert holder.called("new", "photos") == "new-photos"
+    long = holder.called("prod-fitzen-coach-test-12345678", "prod-fitzen-coach-progress-photos-111111111111")
+    other = holder.called("prod-fitzen-coach-test-12345678", "prod-fitzen-coach-profile-images-111111111111")
+    assert len(long) <= 63
+    assert long != other
