@@ -45,8 +45,8 @@ class Encoded:
             getattr(responses, name).__deepcopy__ = lambda table, memo: self._copy(table, memo)
         _name_code_once()
 
-    def state(self, service: str, get: Callable[[], Any]) -> str | None:
-        """A service's state; None where it says that it has none.
+    def state(self, service: str, get: Callable[[], Any]) -> list[str] | None:
+        """A service's state, in parts of which those that are the same are the same; None where it has none.
 
         Raises:
             TypeError, ValueError: it is no JSON.
@@ -84,32 +84,36 @@ class Encoded:
             self._ours.add(id(was[1]))
         return copied
 
-    def _encode(self, service: str, state: Any) -> str:
+    def _encode(self, service: str, state: Any) -> list[str]:
         persistence = ministack.module("ministack.core.persistence")
         last, now = self._texts.get(service, {}), {}
+        parts = [f'{{"__ministack_format__": {persistence._state_format_version(service)}, "payload": ']
 
-        def text(value: Any, *key: str) -> str:
+        def add(value: Any, *key: str) -> None:
             was = last.get(key)
             same = was is not None and was.record is value and id(value) in self._ours
             now[key] = was if was and same else _Text.of(value, was)
-            return now[key].text
+            parts.append(now[key].text)
 
-        def table(name: str, value: Any) -> str:
-            if type(value).__name__ not in _TABLES:
-                return text(value, name)
-            whole = persistence._json_default(value)
-            records = [f"{json.dumps(key)}: {text(one, name, key)}" for key, one in whole.pop("data").items()]
-            return f'{json.dumps(whole)[:-1]}, "data": {{{", ".join(records)}}}}}'
+        def add_all(values: dict[str, Any], *key: str) -> None:
+            for number, (name, value) in enumerate(values.items()):
+                parts.append(f"{', ' if number else '{'}{json.dumps(name)}: ")
+                if not key and type(value).__name__ in _TABLES:
+                    whole = persistence._json_default(value)
+                    records = whole.pop("data")
+                    parts.append(f'{json.dumps(whole)[:-1]}, "data": ')
+                    add_all(records, name)
+                    parts.append("}")
+                else:
+                    add(value, *key, name)
+            parts.append("}" if values else "{}")
 
         if isinstance(state, dict) and all(isinstance(name, str) for name in state):
-            tables = [f"{json.dumps(name)}: {table(name, value)}" for name, value in state.items()]
-            payload = f"{{{', '.join(tables)}}}"
+            add_all(state)
         else:
-            payload = text(state)
+            add(state)
         self._texts[service] = now
-        return (
-            f'{{"__ministack_format__": {persistence._state_format_version(service)}, "payload": {payload}}}'
-        )
+        return [*parts, "}"]
 
 
 class _Text:

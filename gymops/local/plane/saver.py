@@ -53,7 +53,7 @@ class Saver:
         self._changed = 0.0
         self._encoded = Encoded()
         self._encoded.install()
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, list[str]] = {}
         """Of each service, what was written last."""
         self._again: dict[str, float] = {}
         """When a growing one is looked at again."""
@@ -77,14 +77,14 @@ class Saver:
 
     def _keep(self, service: str, get: Callable[[], Any]) -> None:
         try:
-            text = self._text(service, get)
+            parts = self._parts(service, get)
         except (TypeError, ValueError):
             ministack.module("ministack.core.persistence").save_state(service, get())  # which says why not
             return
-        if text is not None and text != self._seen.get(service) and _written(service, text):
-            self._seen[service] = text
+        if parts is not None and parts != self._seen.get(service) and _written(service, parts):
+            self._seen[service] = parts
 
-    def _text(self, service: str, get: Callable[[], Any]) -> str | None:
+    def _parts(self, service: str, get: Callable[[], Any]) -> list[str] | None:
         """A service's state; it may change under the copying, which then begins again."""
         for _ in range(20):
             try:
@@ -182,13 +182,14 @@ class _Request:
         return b"x-amz-target" in self._headers or self._start.lstrip().startswith(b"{")
 
 
-def _written(service: str, text: str) -> bool:
+def _written(service: str, parts: list[str]) -> bool:
     """Write a state as the emulator does; False where there is no room."""
     file = Path(ministack.module("ministack.core.persistence").STATE_DIR) / f"{service}.json"
     new = file.with_suffix(".new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
+        with new.open("w", encoding="utf-8") as out:
+            out.writelines(parts)
         new.replace(file)
     except OSError:
         new.unlink(missing_ok=True)
