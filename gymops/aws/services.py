@@ -16,6 +16,7 @@ from gymops.aws.account import Account
 from gymops.aws.deployments import UNHEALTHY, Deployments, Revision
 from gymops.aws.functions import Invocation, Version
 from gymops.aws.session import AwsError, translated
+from gymops.aws.tasks import Ran, Tasks
 from gymops.clock import Clock, SystemClock
 
 _EVERY = 5.0
@@ -118,6 +119,18 @@ class Services:
                 )
             self._clock.sleep(self._every)
             found = self._find(service)
+
+    def run(self, service: str, version: str, command: str, reference: str) -> Ran:
+        """Run a version with another command, as a task of its own in the service's place, to its end.
+
+        Raises:
+            AwsError: it cannot be started, or does not end.
+        """
+        found = self._find(service)
+        wanted = f"{_family(found['taskDefinition'])}:{version}"
+        with translated(f"the task definition {wanted}"):
+            definition = self._ecs.describe_task_definition(taskDefinition=wanted)["taskDefinition"]
+        return Tasks(self._account, self._clock, self._every).run(found, definition, command, reference)
 
     def invoke(
         self, service: str, event: dict[str, Any], qualifier: str | None = None, *, again: bool = False

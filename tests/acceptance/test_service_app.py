@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -18,9 +19,22 @@ import pytest
 from tests.acceptance.test_any_app import PROD, STAGING
 from tests.acceptance.test_image_app import ImageShop, running
 
-APP = """import http.server, json, os
+APP = """import http.server, json, os, sys
 
 SAYS = {"says": "first"}
+
+if sys.argv[1:] == ["migrate"]:
+    sys.path += PATHS
+    import boto3, psycopg
+
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["DATABASE_SECRET_ARN"])
+    boss, where = json.loads(secret["SecretString"]), os.environ["DATABASE_URL"].replace("require", "prefer")
+    with psycopg.connect(where, user=boss["username"], password=boss["password"]) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS upgrades (says text PRIMARY KEY)")
+        connection.execute("INSERT INTO upgrades VALUES (%s) ON CONFLICT DO NOTHING", [SAYS["says"]])
+        found = connection.execute("SELECT string_agg(says, ' ' ORDER BY says) FROM upgrades").fetchone()
+    print("upgraded:", *found, flush=True)
+    raise SystemExit(SAYS["says"] == "fourth")
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -44,7 +58,9 @@ class ServiceShop(ImageShop):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "shop.py").write_text(APP, encoding="utf-8")
+        # What it needs of Python's packages is this machine's: a lock would bring them from the index.
+        app = APP.replace("PATHS", repr([path for path in sys.path if path.endswith("site-packages")]))
+        (folder / "shop.py").write_text(app, encoding="utf-8")
         (folder / "requirements.lock").write_text("", encoding="utf-8")
 
     def configure(self) -> None:
@@ -53,6 +69,8 @@ class ServiceShop(ImageShop):
         text = file.read_text(encoding="utf-8").replace(
             '#RotationRuntime = "python3.12"', f'RotationRuntime = "python3.{sys.version_info.minor}"'
         )
+        here = "[environments.staging.parameters]\n"
+        text = text.replace(here, f'{here}SchemaCommand = "migrate"\n')
         app = f"""
 [app]
 name = "productivity"
@@ -105,7 +123,7 @@ command = ["python", "-m", "shop"]
 
 
 @pytest.mark.long
-@pytest.mark.shows("productivity-fargate", "deploy", "promote", "rollback")
+@pytest.mark.shows("productivity-fargate", "deploy", "promote", "rollback", "backup", "audit")
 def test_a_service_is_released_promoted_and_taken_back(
     emulator_installed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +139,8 @@ def test_a_service_is_released_promoted_and_taken_back(
 
 
 def story(shop: ServiceShop) -> None:
-    shop.run("deploy staging --yes")
+    _, said = shop.run("deploy staging --yes")
+    assert "migrate: done by a task of version 1" in said
     assert shop.ask("staging", STAGING) == (200, {"says": "first", "environment": "staging"})
     first = running(shop, "staging")
     assert [(one["path"], one["good"]) for one in first["smoke"]] == [("/api/health", True)]
@@ -137,13 +156,18 @@ def story(shop: ServiceShop) -> None:
         _, said = shop.run("deploy staging --yes", 5)
         assert "does not get healthy: Essential container exited" in said
         assert shop.ask("staging", STAGING)[1]["says"] == "second"
+        shop.says("fourth")
+        assert shop.cut("deploy staging --yes", "schema") == -signal.SIGKILL
+        _, said = shop.run("deploy staging --yes", 1)
+        assert "migrate ended with 1: upgraded: first fourth nothing second" in said
+        assert shop.ask("staging", STAGING)[1]["says"] == "second"
         shop.run("rollback staging --yes")
     assert {status for status, _ in answers} == {200}
     assert shop.ask("staging", STAGING)[1]["says"] == "first"
     done = shop.releases("staging")["releases"]
     assert [(one["verb"], one["outcome"]) for one in done] == [
         ("deploy", "succeeded"), ("deploy", "succeeded"), ("deploy", "rolled_back"),
-        ("rollback", "succeeded"),
+        ("deploy", "failed"), ("rollback", "succeeded"),
     ]  # fmt: skip
     assert done[-1]["version"] == first["version"]
     status = json.loads(shop.run("status staging --json")[0])
@@ -151,3 +175,22 @@ def story(shop: ServiceShop) -> None:
     assert not status["serving"]["differs"]
     assert "listening" in shop.run("logs staging")[0]
     shop.run("drift staging")
+    backed_up_and_never_said_to_be_proved(shop)
+
+
+def backed_up_and_never_said_to_be_proved(shop: ServiceShop) -> None:
+    """AWS Backup takes it, and it comes back; but nothing of ours is in the network to look into it."""
+    shop.run("backup prod --tier daily")
+    (point,) = json.loads(shop.run("backups prod --json")[0])["points"]
+    assert (point["kind"], point["tier"], point["seal"]) == ("aws-backup", "daily", None)
+    tested = json.loads(shop.run("restore-test prod --tier daily --json", 1)[0])
+    assert (tested["result"], tested["recovery_point"]) == ("could not verify", point["id"])
+    assert set(tested["phases"]) > {"restore"}
+    assert "nothing looks into the database" in tested["message"]
+    assert "gymops restore prod" in tested["hint"]
+    there = shop.client("rds", PROD).describe_db_instances()["DBInstances"]
+    assert len(there) == 1  # what was restored is gone
+    found = json.loads(shop.run("audit prod --json", 3)[0])["findings"]
+    assert {(one["kind"], one["tier"]) for one in found} == {
+        ("never-tested", "continuous"), ("test-could-not-verify", "daily"),
+    }  # fmt: skip

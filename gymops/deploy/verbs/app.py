@@ -7,6 +7,7 @@ from typing import Any
 
 from gymops.aws.session import AwsError
 from gymops.deploy.release.plan import Context
+from gymops.deploy.stack.masking import Masker
 from gymops.deploy.stack.port import StackTarget
 from gymops.deploy.stack.preview import Preview
 from gymops.deploy.stack.stacks import Deployed
@@ -17,6 +18,9 @@ from gymops.deploy.verbs.failures import Declined, WorkFailed
 from gymops.deploy.verbs.site import Runs, Site
 from gymops.deploy.verbs.wanted import template_key
 from gymops.errors import GymopsError
+
+_TOLD = 5
+"""Lines of a task that are told where it failed."""
 
 
 class App:
@@ -172,6 +176,24 @@ class App:
                 hint = f"gymops neon connect {self._deployment.name}, then the same command again"
             raise WorkFailed(f"{event['do']}: {error['message']}", hint=hint)
         return found
+
+    def command(self, version: str, command: str, reference: str) -> list[str]:
+        """Have one-shot work done by a task of a service's version; the last lines it wrote.
+
+        Raises:
+            WorkFailed: it ended with another exit code than 0, or never ran.
+        """
+        done = self._site.services.run(self.runs.name, version, command, reference)
+        lines = [Masker().text(line) for line in done.lines]
+        if done.code == 0:
+            return lines
+        told = "; ".join(lines[-_TOLD:]) or done.reason or "it wrote nothing"
+        ended = "did not run" if done.code is None else f"ended with {done.code}"
+        raise WorkFailed(
+            f"{command} {ended}: {told}",
+            hint=f"nothing was taken back, and no traffic moved; gymops logs {self._deployment.name} has all"
+            " it wrote",
+        )
 
     def snapshot(self, context: Context) -> None:
         """Before what cannot be taken back, where the environment is protected."""

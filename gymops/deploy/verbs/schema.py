@@ -16,6 +16,8 @@ from gymops.deploy.verbs.failures import NothingToReturnTo, WorkFailed
 from gymops.deploy.verbs.site import Site
 
 EXPAND = "expand"
+COMMAND = "SchemaCommand"
+"""What a service gives that has one."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,18 @@ def upgrade(
         "accepts": accepts,
         "waiting": list(waiting),
     }
+
+
+def by_command(app: App, context: Context, command: str, version: str) -> dict[str, Any]:
+    """Have a service's own command bring the schema to what the version needs, as a task of that version.
+
+    What it will do nobody can tell, so a protected database has its snapshot before it.
+
+    Raises:
+        WorkFailed: it did not end with 0.
+    """
+    app.snapshot(context)
+    return {"command": command, "lines": app.command(version, command, context.token)}
 
 
 def needing(releases: Sequence[Release], returns: int) -> list[Release]:

@@ -48,6 +48,22 @@ class Ecr(Protocol):
         """Of each image that is there, by its digest, the tags."""
 
 
+class Ran(Protocol):
+    """How a one-shot task ended."""
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None: its container never ran."""
+
+    @property
+    def reason(self) -> str:
+        """Why it ended."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The last lines that it wrote."""
+
+
 @dataclass(frozen=True)
 class Images:
     """A repository of images."""
@@ -208,6 +224,13 @@ class Functions(Protocol):
         """Call a function, a version or an alias; ``again``: once more where no answer came."""
 
 
+class Services(Functions, Protocol):
+    """Services of ECS, whose versions are task definitions."""
+
+    def run(self, service: str, version: str, command: str, reference: str) -> Ran:
+        """Run a version with another command until it has ended; with the same reference, that very task."""
+
+
 DEPLOYMENTS = ("DeploymentApplication", "DeploymentGroup")
 """What a service gives whose tasks CodeDeploy replaces."""
 
@@ -256,7 +279,7 @@ class Site:
     """By bucket."""
     cdn: Cdn
     functions: Functions
-    services: Functions
+    services: Services
     instances: Instances
     drift: Callable[[str], Detector]
     """By region."""

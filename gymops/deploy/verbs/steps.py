@@ -143,6 +143,11 @@ class Steps:
 
     def schema(self, context: Context) -> dict[str, Any] | None:
         """Bring the schema to what the release needs."""
+        if command := self._app.outputs().get(schema.COMMAND):
+            version = self._app.runs.by.publish(self._app.runs.name, self._wanted.code)
+            done = schema.by_command(self._app, context, command, version)
+            self._site.talk.say(f"{command}: done by a task of version {version}")
+            return done
         releases = self.ledger().releases()
         return schema.upgrade(self._site, self._app, context, releases, self._facts.get("schema"))
 

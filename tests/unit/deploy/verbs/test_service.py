@@ -9,13 +9,14 @@ import pytest
 
 from gymops.aws.deployments import UNHEALTHY
 from gymops.aws.session import AwsError
+from gymops.aws.tasks import Ran
 from gymops.config import Environment
 from gymops.deploy.release.ledger import Release
 from gymops.deploy.release.plan import Outcome
 from gymops.deploy.traffic import Returned, Shape
 from gymops.deploy.verbs import needs
 from gymops.deploy.verbs.deploy import deploy
-from gymops.deploy.verbs.failures import NothingToReturnTo
+from gymops.deploy.verbs.failures import NothingToReturnTo, WorkFailed
 from gymops.deploy.verbs.rollback import rollback
 from gymops.deploy.verbs.serving import differing
 from gymops.deploy.verbs.site import Site
@@ -64,6 +65,8 @@ class Fargate(World):
             return found
         given = {"ClusterName": "cluster", "ServiceName": "service", "HealthPath": "/api/health"}
         more = {"DeploymentApplication": "application", "DeploymentGroup": "group"}
+        if command := self.deployment.parameters.get("SchemaCommand"):
+            given["SchemaCommand"] = command
         return {**given, **more} if self.by_codedeploy else given
 
 
@@ -122,6 +125,25 @@ def test_the_way_back_is_a_task_definition_of_then(staging: Fargate, tmp_path: P
     with pytest.raises(NothingToReturnTo, match="does not work any more: version 2 does not get healthy"):
         rollback(staging.site(), OWNER, number=2)
     assert staging.alias == "1"
+
+
+def test_its_schema_is_brought_up_to_date_by_a_task_before_any_request(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = Fargate("staging", own=Environment(parameters={"SchemaCommand": "npx migrate"}))
+    monkeypatch.setattr(_Functions, "invoke", _healthy)
+    release(world, tmp_path, "one")
+    before = len(world.effects)
+    world.ran = Ran(1, "Essential container exited", ("migrating", "column name: there is none"))
+    with pytest.raises(WorkFailed, match="npx migrate ended with 1: migrating; column name: there is none"):
+        release(world, tmp_path, "two")
+    done = [what for what in world.effects[before:] if not what.startswith(("blob", "tag"))]
+    prefix = world.deployment.prefix
+    assert done == [f"stack {prefix}", "version 2", "npx migrate by 2 for -schema", f"stack {prefix}"]
+    world.ran = Ran(None, "CannotPullContainerError", ())
+    with pytest.raises(WorkFailed, match="npx migrate did not run: CannotPullContainerError"):
+        release(world, tmp_path, "two")
+    assert world.alias == "1"
 
 
 def by_codedeploy(traffic: str) -> Fargate:
