@@ -57,26 +57,26 @@ def _kill_and_go_on(moment: Crash, database: str, source: Path) -> None:
     assert_whole(database, expected)
 
 
-_PARTS = 4
-_SIXTHS = [
+_PARTS = 2
+_TWELFTHS = [
     pytest.param(0, marks=pytest.mark.long),
-    *(pytest.param(i, marks=pytest.mark.soak) for i in range(1, 6)),
+    *(pytest.param(i, marks=pytest.mark.soak) for i in range(1, 12)),
 ]
 
 
 @pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
 @pytest.mark.parametrize("part", range(_PARTS))
-@pytest.mark.parametrize("sixth", _SIXTHS)
+@pytest.mark.parametrize("twelfth", _TWELFTHS)
 def test_killed_at_every_step(
-    sixth: int, part: int, during: bool, new_database: Databases, tmp_path: Path
+    twelfth: int, part: int, during: bool, new_database: Databases, tmp_path: Path
 ) -> None:
-    """Of six steps the first is for the long tests, the others for the soak."""
+    """Of twelve steps the first is for the long tests, the others for the soak."""
     source = tmp_path / "workspace"
     expected = workspace(source, users=2, events=100)
     steps = len(migrate(source, new_database()).labels)
     assert steps > 200
 
-    for step in range(1 + sixth + 6 * part, steps + 1, 6 * _PARTS):
+    for step in range(1 + twelfth + 12 * part, steps + 1, 12 * _PARTS):
         database = new_database()
         killed = migrate(source, database, Crash(step, during=during))
         assert_fitting(database)
