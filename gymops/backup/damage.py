@@ -8,13 +8,10 @@ not good, and no good one is let go of in favour of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from gymops.backup import runs, targets
-from gymops.backup.evidence import Job, State
+from gymops.backup import targets
 from gymops.backup.port import Wanted
-from gymops.backup.recovery_point import RecoveryPoint
 from gymops.backup.vault import Vault
 from gymops.errors import GymopsError
 
@@ -34,21 +31,6 @@ def way_back(vault: Vault) -> str:
         return f"gymops backups {vault.environment}"
     newest = max(good, key=lambda one: one.ended)
     return f"gymops restore {vault.environment} --from {newest.id} --to NEW"
-
-
-def leave_word(kept: runs.Kept, job: Job, *, once: bool) -> None:
-    """Write it down for the audit; ``once``: not again what was written down last."""
-    last = next(reversed(runs.runs(kept)), None) if once else None
-    if last is None or (last.state, last.message) != (job.state, job.message):
-        runs.record(kept, job)
-
-
-def unmended(jobs: Iterable[Job], points: Sequence[RecoveryPoint], sealed: datetime | None) -> Sequence[Job]:
-    """The backups of a damaged log since the newest seal, or the newest good one; the oldest first."""
-    good = [one.began for one in points if one.damaged is None]
-    mended = max([*good, *([sealed] if sealed else [])], default=None)
-    found = [one for one in jobs if one.state is State.UNSEALED and (mended is None or one.began > mended)]
-    return sorted(found, key=lambda one: one.began)
 
 
 def _reachable(vault: Vault, at: datetime) -> bool:

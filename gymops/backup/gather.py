@@ -65,7 +65,7 @@ def _damaged(vault: Vault, jobs: Sequence[Job]) -> Damaged | None:
         last, back = vault.seals.sealed().last, damage.way_back(vault)
     except SealError:
         last, back = None, "gymops runbook show restore"
-    found = damage.unmended(jobs, vault.catalogue.points(), last.taken if last else None)
+    found = runs.unmended(jobs, vault.catalogue.points(), last.taken if last else None)
     return Damaged(found[0].began, found[-1].message, back) if found else None
 
 

@@ -169,12 +169,13 @@ class Backups(Protocol):
         """Record what the log holds now, if it grew; the newest seal. None: there is no log of ours.
 
         Raises:
-            SealError: the log holds less than was sealed.
+            LogDamaged: the log is not what was sealed of it, or cannot be read.
         """
         ...
 
     def take(self, tier: str, tell: Tell = untold) -> Point:
-        """Seal, back up for a tier, and copy where the tier says so; waited for until it can be restored.
+        """Seal, back up for a tier, and copy where the tier says so; waited for until it can be restored. Of
+        a log that is damaged nothing is sealed, and what is taken says so.
 
         Raises:
             ConfigError: there is no such tier.

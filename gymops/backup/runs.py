@@ -5,7 +5,7 @@ log. Signed records.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,7 +13,7 @@ from typing import Protocol
 from gymops.backup import envelope
 from gymops.backup.evidence import Job, State
 from gymops.backup.port import Tell, untold
-from gymops.backup.recovery_point import new_id
+from gymops.backup.recovery_point import RecoveryPoint, new_id
 from gymops.backup.signature import Signer
 from gymops.backup.tiers import Tier
 from gymops.clock import Clock
@@ -64,6 +64,21 @@ def runs(vault: Kept, since: datetime | None = None) -> Sequence[Job]:
             job: Job = read(Job, json.loads(envelope.open_(stored[0], key, {vault.keys.public})))
             if since is None or job.began >= since:
                 found.append(job)
+    return sorted(found, key=lambda one: one.began)
+
+
+def leave_word(kept: Kept, job: Job, *, once: bool) -> None:
+    """Write it down for the audit; ``once``: not again what was written down last."""
+    last = next(reversed(runs(kept)), None) if once else None
+    if last is None or (last.state, last.message) != (job.state, job.message):
+        record(kept, job)
+
+
+def unmended(jobs: Iterable[Job], points: Sequence[RecoveryPoint], sealed: datetime | None) -> Sequence[Job]:
+    """The backups of a damaged log since the newest seal, or the newest good one; the oldest first."""
+    good = [one.began for one in points if one.damaged is None]
+    mended = max([*good, *([sealed] if sealed else [])], default=None)
+    found = [one for one in jobs if one.state is State.UNSEALED and (mended is None or one.began > mended)]
     return sorted(found, key=lambda one: one.began)
 
 

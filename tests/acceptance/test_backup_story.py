@@ -139,15 +139,27 @@ def shown(somebody: Signed) -> Any:
 def before_and_after_are_told_apart(story: Story, points: dict[str, str], folder: Path) -> None:
     """What was taken before passes; the latest time, which holds the damage, fails, and it is said where."""
     for tier, point in points.items():
-        passed = story.run(f"restore-test prod --tier {tier} --json").document
+        app = "--with-app" if tier == "daily" else ""
+        passed = story.run(f"restore-test prod --tier {tier} {app} --json").document
         assert (passed["result"], passed["recovery_point"]) == ("passed", point)
         assert passed["events"]["restored"] >= passed["events"]["expected"] >= SETS * 4
         assert passed["target"]["met"] is True
+        assert bool(app) is (passed["app"] or "").startswith("healthy; the history of default lists ")
+    drill = story.run("restore-test prod --tier weekly --drill --json").document
+    assert drill["result"] == "failed"
+    assert drill["drill"].startswith("changed-row: user 'default', position ")
+    assert drill["message"].startswith("user 'default', chunk 1: something changed from position 1 (event ")
     failed = story.run("restore-test prod --json", code=1).document
     assert failed["result"] == "failed"
     assert re.search(r"user 'default', chunk 1: .* position \d+ \(event [0-9a-f-]{36}\)", failed["message"])
     found = story.run("audit prod --json --html", str(folder / "before.html"), code=3).document
     assert {(one["kind"], one["tier"]) for one in found["findings"]} == {("test-failed", "continuous")}
+    # Who backs it up now is told as well, with the way back; and so is who audits it.
+    told = story.run("backup prod --tier continuous --json", code=1).document["damaged"]
+    assert "'default' has no event 7, which was sealed" in told["message"]
+    assert told["hint"].startswith("gymops restore prod --at ")
+    worst = story.run("audit prod --json", code=3).document["findings"][0]
+    assert (worst["kind"], worst["next"]) == ("log-damaged", told["hint"])
     story.steps.done("restore-tests")
 
 

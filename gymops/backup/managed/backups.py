@@ -7,9 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gymops import __version__
-from gymops.aws.databases import Database
-from gymops.backup import damage
+from gymops.backup import runs
 from gymops.backup.catalogue import Catalogue, Seals
 from gymops.backup.evidence import Job, State
 from gymops.backup.keys import Keys
@@ -22,23 +20,15 @@ from gymops.backup.managed.known import known as written_down
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.places import Places
 from gymops.backup.managed.proving import Proving
-from gymops.backup.managed.source import Source, Sources
+from gymops.backup.managed.source import Source, Sources, is_stopped, running
 from gymops.backup.managed.taking import COPIED_BACK, COPY_DAYS, Aws, Kept, Taking
 from gymops.backup.managed.waiting import Gone, Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
-from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt, new_id, sealed_at
+from gymops.backup.recovery_point import Kind, SealedAt, new_id, sealed_at
 from gymops.errors import ConfigError, Exists, GateRefused, GymopsError
 from gymops.eventlog.proof import Proof
 from gymops.eventlog.seal import LogDamaged
 from gymops.store.objects import Objects
-
-_STOPPED = frozenset({"stopped", "stopping", "starting"})
-
-
-class Stopped(GymopsError):
-    """The database is stopped, as at night: nothing can be backed up, and nothing changes either."""
-
-    code = "stopped"
 
 
 @dataclass
@@ -71,7 +61,7 @@ class ManagedBackups:
     def seal(self, tell: Tell = untold) -> SealedAt | None:
         """Record what the log holds now, by the function that reaches it."""
         source = self.source()
-        self._need_running(source)
+        running(self.aws.databases, self.environment, source.places.instance)
         if not source.places.function:
             return None
         tell("seal", "what the log holds")
@@ -86,20 +76,17 @@ class ManagedBackups:
                 f"{self.environment} has no tier {tier!r}", hint=f"its tiers: {', '.join(sorted(self.tiers))}"
             )
         source = self.source()
-        self._need_running(source)
-        seal, damaged = self._sealed(tell)
+        running(self.aws.databases, self.environment, source.places.instance)
+        seal, damaged = self._sealed(tier, tell)
         if tier == planning.CONTINUOUS:
-            point = self._continuous(source, seal, damaged)
-            self._leave_word(tier, None, damaged)
-            return point
+            return self._continuous(source, seal, damaged)
         kept = self.tiers[tier]
         began = self.patience.clock.now()
-        made = self._taking(source, tell).take(tier, kept, new_id(began))
+        taking = self._taking(source, tell)
+        made = taking.take(tier, kept, new_id(began))
         for one, kind in made:
-            record = self._record(one, kind, tier, began, kept, seal, source)
-            self._catalogue.add(replace(record, damaged=damaged))
+            self._catalogue.add(taking.recorded(one, kind, tier, began, kept, seal, damaged))
         name = made[0][0]
-        self._leave_word(tier, name, damaged)
         if damaged is None:
             self._prune(source)
         found = next((one for one in self._look(source).points if one.id == name), None)
@@ -215,53 +202,27 @@ class ManagedBackups:
 
     def source(self) -> Source:
         """As it is now, and written down for when it is gone; then as it was written down."""
-        there = self.aws.databases.find(self.places.instance) if self.places else None
         sources = Sources(self.objects, self.environment, self.keys, self.trusted)
-        if self.places is None or there is None:
-            found = sources.read()
-            if found is None:
-                raise GymopsError(
-                    f"{self.environment} has no database, and none was ever backed up",
-                    hint=f"gymops status {self.environment}",
-                )
-            return replace(found, places=self.places) if self.places else found
-        source = Source(self.places, there.arn, there.resource, dict(there.settings))
-        sources.write(source)
-        return source
+        return sources.now(self.aws.databases, self.places)
 
     @property
     def stopped(self) -> bool:
         """Whether its database is stopped, as at night."""
         there = self.aws.databases.find(self.places.instance) if self.places else None
-        return there is not None and there.status in _STOPPED
+        return is_stopped(there)
 
-    def _need_running(self, source: Source) -> Database:
-        there = self.aws.databases.find(source.places.instance)
-        if there is None:
-            raise GymopsError(
-                f"the database {source.places.instance} is gone",
-                hint=f"gymops backups {self.environment} lists what it can be restored from",
-            )
-        if there.status in _STOPPED:
-            raise Stopped(
-                f"the database {there.name} is {there.status}",
-                hint=f"aws rds start-db-instance --db-instance-identifier {there.name}",
-            )
-        return there
-
-    def _sealed(self, tell: Tell) -> tuple[SealedAt | None, str | None]:
-        """The newest seal; and how the log is damaged, if it is."""
+    def _sealed(self, tier: str, tell: Tell) -> tuple[SealedAt | None, str | None]:
+        """The newest seal; and how the log is damaged, if it is, of which word is left at once: whatever
+        becomes of the backup.
+        """
         try:
             return self.seal(tell), None
         except LogDamaged as error:
+            now = self.patience.clock.now()
+            job = Job(tier, now, State.UNSEALED, now, message=error.message)
+            runs.leave_word(self, job, once=tier == planning.CONTINUOUS)
             last = next(iter(self.seals.back()), None)
             return sealed_at(last) if last else None, error.message
-
-    def _leave_word(self, tier: str, point: str | None, damaged: str | None) -> None:
-        if damaged is not None:
-            now = self.patience.clock.now()
-            job = Job(tier, now, State.UNSEALED, now, point, message=damaged)
-            damage.leave_word(self, job, once=tier == planning.CONTINUOUS)
 
     def _continuous(self, source: Source, seal: SealedAt | None, damaged: str | None) -> Point:
         known = self.known()
@@ -271,7 +232,7 @@ class ManagedBackups:
                 f"{source.places.instance} has no automated backups",
                 hint="BackupDays in its parameters turns them on; then gymops deploy",
             )
-        there = self._need_running(source)
+        there = running(self.aws.databases, self.environment, source.places.instance)
         return Point(
             id=source.resource,
             kind=planning.CONTINUOUS,
@@ -294,15 +255,16 @@ class ManagedBackups:
         """What RDS restores a point by. One that is copied back for it is written down: it holds what was
         sealed when its original was taken, and is of no tier.
         """
-        arn = self._taking(source, tell).snapshot(point)
+        taking = self._taking(source, tell)
+        arn = taking.snapshot(point)
         name = listed.point_id(arn, self.aws.databases.region)
         if "/" in point:
-            began, kept = plan.lost_since, Kept(COPY_DAYS)
-            record = self._record(name, Kind.VAULT, COPIED_BACK, began, kept, plan.seal, source)
-            until = record.ended + timedelta(days=COPY_DAYS)
             its = next((one.damaged for one in self._look(source).points if one.id == point), None)
+            record = taking.recorded(
+                name, Kind.VAULT, COPIED_BACK, plan.lost_since, Kept(COPY_DAYS), plan.seal, its
+            )
             with suppress(Exists):  # the same command, again
-                self._catalogue.add(replace(record, keep_until=until, damaged=its))
+                self._catalogue.add(replace(record, keep_until=record.ended + timedelta(days=COPY_DAYS)))
         return arn
 
     def _proving(self, source: Source) -> Proving:
@@ -325,31 +287,6 @@ class ManagedBackups:
     def _source_tags(self, source: Source) -> Mapping[str, str]:
         there = self.aws.databases.find(source.places.instance)
         return there.tags if there else {}
-
-    def _record(
-        self,
-        name: str,
-        kind: Kind,
-        tier: str,
-        began: datetime,
-        kept: Kept,
-        seal: SealedAt | None,
-        source: Source,
-    ) -> RecoveryPoint:
-        return RecoveryPoint(
-            id=name,
-            environment=self.environment,
-            kind=kind,
-            tier=tier,
-            began=began,
-            ended=self.patience.clock.now(),
-            server=source.places.instance,
-            files=(),
-            recipient="",
-            gymops=__version__,
-            seal=seal,
-            keep_until=began + timedelta(days=kept.days),
-        )
 
     def _beating(self, plan: RestorePlan, tell: Tell) -> Tell:
         """Whatever is told also says that a test still runs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gymops.backup import damage, runs
+from gymops.backup import runs
 from gymops.backup.catalogue import Seals
 from gymops.backup.evidence import Damaged, Job, State
 from gymops.backup.port import Listing
@@ -57,7 +57,7 @@ class Known:
 
     def _unmended(self, at: datetime, sealed: datetime | None) -> Sequence[Job]:
         noticed = [one for one in self.jobs if one.began <= at]
-        return damage.unmended(noticed, [one for one in self.points if one.began <= at], sealed)
+        return runs.unmended(noticed, [one for one in self.points if one.began <= at], sealed)
 
 
 def known(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from gymops import __version__
 from gymops.aws.backup_jobs import BackupJobs
 from gymops.aws.databases import Databases
 from gymops.aws.instances import Instances
@@ -15,7 +16,7 @@ from gymops.backup.managed.inside import Functions
 from gymops.backup.managed.source import Source
 from gymops.backup.managed.waiting import Gone, Patience
 from gymops.backup.port import Tell
-from gymops.backup.recovery_point import Kind
+from gymops.backup.recovery_point import Kind, RecoveryPoint, SealedAt
 from gymops.errors import GymopsError
 
 
@@ -73,6 +74,17 @@ class Taking:
                 (self._copied(arn, places.vault, places.copies, places.role, identifier, kept), Kind.COPY)
             )
         return made
+
+    def recorded(
+        self, name: str, kind: Kind, tier: str, began: datetime, kept: Kept, seal: SealedAt | None,
+        damaged: str | None,
+    ) -> RecoveryPoint:  # fmt: skip
+        """The record of one that was made; ``damaged``: how the log is."""
+        return RecoveryPoint(
+            id=name, environment=self.environment, kind=kind, tier=tier, began=began,
+            ended=self.patience.clock.now(), server=self.source.places.instance, files=(), recipient="",
+            gymops=__version__, seal=seal, keep_until=began + timedelta(days=kept.days), damaged=damaged,
+        )  # fmt: skip
 
     def snapshot(self, point: str) -> str:
         """What RDS restores a point by; one that is elsewhere is copied back first.

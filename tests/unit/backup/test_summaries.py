@@ -213,3 +213,34 @@ def test_one_that_is_missing_in_the_row_is_told(objects: MemoryObjects, keys: Ke
 
 def _other(keys: Keys, seal: Seal) -> bytes:
     return envelope.close(replace(seal, lsn="0/77").dump(), keys)
+
+
+def test_the_newest_by_a_time_is_found_by_halves(keys: Keys, clock: object) -> None:
+    objects = Counting(clock)  # type: ignore[arg-type]
+    row = seals(58)
+    by = _kept(objects, keys, row).by_time()
+    objects.reads = 0
+    for at in (row[0].taken, row[17].taken, row[40].taken + MINUTE / 2, row[-1].taken + MINUTE):
+        assert by(at) == [one for one in row if one.taken <= at][-1]
+    assert by(row[0].taken - MINUTE) is None
+    assert objects.reads < 6 * 6
+    read = objects.reads
+    assert by(row[17].taken) == row[17]
+    assert objects.reads == read  # each is read once
+
+
+def test_by_its_time_also_where_older_ones_went_and_what_was_changed_is_told(
+    objects: MemoryObjects, keys: Keys
+) -> None:
+    row = seals(34)
+    kept = _kept(objects, keys, row)
+    kept.forget(set(), START + 22 * MINUTE)
+    by = kept.by_time()
+    assert by(row[3].taken) is None
+    assert by(row[25].taken) == row[25]
+    key = "seals/local/00000026.json"
+    found = objects.get(key)
+    assert found
+    objects.replace(key, found[0].replace(b"events", b"evants", 1), found[1])
+    with pytest.raises(Forged):
+        kept.by_time()(row[25].taken)

@@ -22,7 +22,7 @@ from gymops.backup.audit import audit
 from gymops.backup.declared import declared
 from gymops.backup.evidence import Result
 from gymops.backup.gather_rds import gather
-from gymops.backup.managed.backups import Stopped
+from gymops.backup.managed.source import Stopped
 from gymops.backup.managed.waiting import Gone
 from gymops.backup.port import Restored, Wanted
 from gymops.backup.recovery_point import new_id

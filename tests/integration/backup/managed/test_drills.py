@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import pytest
 
-from gymops.app import operations
+from gymops.app import operations, reading
 from gymops.app.store.opening import open_store
 from gymops.backup.evidence import Result
 from gymops.backup.managed import proving, restoring
@@ -18,7 +20,8 @@ from gymops.backup.restore_test import How, run
 from gymops.backup.restore_test import Tested as Verdict
 from gymops.backup.tiers import DEFAULT
 from gymops.clock import SystemClock
-from gymops.errors import GateRefused
+from gymops.errors import AppFailed, GateRefused
+from gymops.eventlog.postgres import PostgresLog
 from gymops.eventlog.spoiling import STATEMENTS
 from tests.contract.stores import Trainee
 from tests.integration.backup.managed.world import World
@@ -29,6 +32,10 @@ pytestmark = pytest.mark.long
 def outcome(own: World, **how: Any) -> Verdict:
     given = How(new_id(own.now()), "prod", DEFAULT, own.backups.seals, **how)
     return run(own.backups, Wanted(tier="daily"), given, SystemClock())
+
+
+def answering(told: Mapping[str, bytes]) -> reading.Get:
+    return lambda path: (200, told[path])
 
 
 def test_a_fault_is_put_into_the_restored_one_alone_and_found_and_the_app_works_on_a_good_one(
@@ -48,6 +55,23 @@ def test_a_fault_is_put_into_the_restored_one_alone_and_found_and_the_app_works_
     passed = outcome(own, app=own.backups.read)
     assert (passed.result, passed.message) == (Result.PASSED, None)
     assert passed.app == "healthy; the history of ann lists 0 workouts, its export all 3 events"
+
+    url = own.url(own.name)
+    with closing(PostgresLog(url)) as log:
+        lines = [
+            json.dumps({"event_id": str(one.event_id), "event_type": one.event_type}).encode()
+            for one in log.events("ann")
+        ]
+    said = {"/api/ready": b'{"ready": true}', "/api/history": b'{"items": []}'}
+    for export, why in (
+        (lines[:2], "2 events of 3 of 'ann'"),
+        ([lines[0], lines[2], lines[1]], "another one at position 2 of 'ann'"),
+    ):
+        told = {**said, "/api/export": b"\n".join(export)}
+        with pytest.raises(AppFailed, match=why):
+            reading.through(answering(told), url, "ann")
+    with pytest.raises(AppFailed, match="GET /api/ready answers 503"):
+        reading.through(lambda _: (503, b"not yet"), url, "ann")
 
     for how in STATEMENTS:
         drill = outcome(own, spoil=partial(own.backups.spoil, how=how))

@@ -116,6 +116,14 @@ def test_what_aws_backup_restored_is_judged_when_it_says_so(tested: Judged) -> N
     assert {one["restore_test"]["result"] for one in found["tiers"]} == {"passed"}
     assert tested.answer({"do": "judge"})["judged"] == []
 
+    # A log that is damaged is told by the clock as well, once whoever seals has noticed.
+    with tested.connect() as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        connection.execute("DELETE FROM events WHERE position = 12")
+    assert tested.backups.take("continuous").damaged
+    (worst, *_) = tested.answer({"do": "audit"})["findings"]
+    assert (worst["kind"], worst["next"]) == ("log-damaged", tested.backups.way_back())
+
 
 @pytest.mark.long
 def test_damage_is_told_and_what_cannot_be_judged_is_tried_again_and_never_a_verdict(tested: Judged) -> None:

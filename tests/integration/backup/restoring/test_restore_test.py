@@ -17,7 +17,7 @@ from gymops.backup.gather import trial
 from gymops.backup.port import Restored, Wanted
 from gymops.backup.restore_test import UNSPOILED, How, Records
 from gymops.backup.tiers import DEFAULT
-from gymops.errors import GymopsError
+from gymops.errors import AppFailed, GymopsError
 from gymops.store.records import plain
 from tests.integration.backup.restoring.conftest import CLOCK, NAME, Stored
 
@@ -124,12 +124,21 @@ def test_a_drill_that_spoils_nothing_is_not_caught(stored: Stored) -> None:
 @pytest.mark.long
 def test_an_app_that_does_not_work_on_it_is_a_failure(stored: Stored) -> None:
     def broken(_: Restored) -> str:
-        raise GymopsError("it is down", hint="look")
+        raise AppFailed("it is down", hint="look")
 
     tested = stored.test(app=broken)
     assert (tested.result, tested.events.restored) == (Result.FAILED, stored.counts[-1])
     assert "the app does not work on them: it is down" in (tested.message or "")
     assert stored.test(app=lambda restored: f"read {restored.port}").app == "read 5432"
+
+
+def test_whether_the_app_works_may_be_what_nobody_can_tell(stored: Stored) -> None:
+    def unknown(_: Restored) -> str:
+        raise GymopsError("no answer")
+
+    tested = stored.test(app=unknown)
+    assert (tested.result, tested.events.restored) == (Result.UNVERIFIED, stored.counts[-1])
+    assert "nobody can tell: no answer" in (tested.message or "")
 
 
 def test_its_document_has_the_keys_that_were_promised(stored: Stored) -> None:
