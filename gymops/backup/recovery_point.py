@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from gymops.backup.contents import Content
 from gymops.errors import GymopsError
 from gymops.eventlog.seal import Seal
 from gymops.store.records import plain, read
@@ -90,6 +91,8 @@ class RecoveryPoint:
     """When its tier lets go of it; None: never by itself."""
     damaged: str | None = None
     """How the log was damaged when it was taken: nothing was sealed then, and it is no good one."""
+    tables: tuple[Content, ...] | None = None
+    """Of a dump of a database without an event log of ours: what its tables held."""
 
     @property
     def size(self) -> int:
@@ -99,8 +102,9 @@ class RecoveryPoint:
     def dump(self) -> bytes:
         """As it is signed."""
         document = plain(self)
-        if self.damaged is None:  # the others are spelled as ever
-            del document["damaged"]
+        for name in ("damaged", "tables"):
+            if getattr(self, name) is None:  # the others are spelled as ever
+                del document[name]
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gymops.backup import base, isolated, loaded, lsn, targets, unfinished, work
+from gymops.backup import base, contents, isolated, loaded, lsn, targets, unfinished, work
 from gymops.backup.isolated import NotRecovered
 from gymops.backup.lsn import spell
 from gymops.backup.port import Restored, RestorePlan, Tell, Wanted, untold
@@ -147,6 +147,7 @@ class Restores:
 
         Raises:
             Unverified: nothing was sealed by then.
+            NotRecovered: where there is no event log, a table is not what it was.
             DatabaseError: it cannot be read; ``Kind.DAMAGED`` says that it is broken.
         """
         live = self._live[restored.name]
@@ -156,8 +157,16 @@ class Restores:
                 f"nothing of {plan.environment} was sealed by then, so there is nothing to hold it to",
                 hint=f"gymops backup {plan.environment} seals",
             )
+        if tables := live.target.point.tables:
+            tell("prove", contents.told(tables))
+            contents.hold(restored.url, tables)
         tell("prove", f"{seal.events:,} events of seal {seal.number}")
         return hold(restored.url, self.vault.seals.sealed(seal.number))
+
+    def tables(self, restored: Restored) -> str | None:
+        """Which tables were held to what they were; None where there is an event log."""
+        found = self._live[restored.name].target.point.tables
+        return contents.told(found) if found else None
 
     def keep(self, plan: RestorePlan, restored: Restored) -> Restored:
         """Move it to its name and leave it running, as apart as before.

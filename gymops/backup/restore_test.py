@@ -103,6 +103,8 @@ class Tested:
     broken: tuple[str, ...] = ()
     app: str | None = None
     """What the app read of it."""
+    tables: str | None = None
+    """Where there is no event log: which tables came back as they were."""
     drill: str | None = None
     """The fault that was put in on purpose."""
     gymops: str = __version__
@@ -193,6 +195,8 @@ class How:
     """Put a fault into the copy; what was done."""
     app: Callable[[Restored], str] | None = None
     """Run the app on the copy and read through it; what it read."""
+    tables: Callable[[Restored], str | None] | None = None
+    """Which tables a proof held to what they were."""
     live: str | None = None
     """The URL of the source, to name the very event that differs."""
 
@@ -253,8 +257,10 @@ def run(backups: Restoring, wanted: Wanted, how: How, clock: Clock, tell: Tell =
             tested = replace(
                 tested, broken=broken, message=broken[0] if broken else "the rejected rows differ"
             )
-        elif how.app:
-            tested = _with_app(tested, how.app, restored, watch)
+        else:
+            tested = replace(tested, tables=how.tables(restored) if how.tables else None)
+            if how.app:
+                tested = _with_app(tested, how.app, restored, watch)
         return replace(tested, phases=dict(watch.phases), ended=clock.now(), drill=fault)
     finally:
         if restored is not None:

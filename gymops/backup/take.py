@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gymops import __version__
-from gymops.backup import base, damage, dump, prune, runs, sealing, source, stream, tiers, wal
+from gymops.backup import base, contents, damage, dump, prune, sealing, source, stream, tiers, wal
 from gymops.backup.evidence import Job, State
 from gymops.backup.port import Tell, untold
 from gymops.backup.prune import Pruned
@@ -175,7 +175,7 @@ class Taker:
         job = Job(
             plan.tier.name, now, State.UNSEALED, now, point.id if point else None, message=damaged.message
         )
-        runs.leave_word(self._vault, job, once=plan.tier.schedule is None)
+        damage.leave_word(self._vault, job, once=plan.tier.schedule is None)
         return LogDamaged(damaged.message, hint=damage.way_back(self._vault))
 
     def _receive(self, connection: Connection, facts: Facts, mark: Place, base: RecoveryPoint) -> None:
@@ -216,12 +216,13 @@ class Taker:
             tell("seal", "the view of the database that is dumped")
             view = sealing.recorded_view(connection, log, plan.facts, vault.seals, vault.environment)
             with view as (snapshot, seal, damaged):
+                tables = None if plan.facts.ours else contents.read(connection)
                 written = dump.take(
                     self._url, self._binaries, snapshot, vault.blobs, key, vault.keys, _told("copy", tell)
                 )
             file = self._read_back(key, written, tell)
             ended = source.mark(connection).at
-            return self._record(plan, name, began, ended, file, seal, damaged), damaged
+            return self._record(plan, name, began, ended, file, seal, damaged, tables=tables), damaged
 
     def _read_back(self, key: str, written: Written, tell: Tell) -> StoredFile:
         """Exit 0 says that the bytes are there and are those that were written."""

@@ -32,7 +32,8 @@ Examples:
 --json: {"result": "passed", "failed" or "could not verify", "tier", "recovery_point", "restored_to", "seal",
 "events": {"expected", "restored"}, "digest": {"expected", "restored"}, "newer", "rpo_seconds", "rto_seconds",
 "phases": {name: seconds}, "target": {"tier", "rpo_seconds", "rto_seconds", "met"}, "message", "hint",
-"broken", "app", "drill", "id", "environment", "began", "ended", "gymops"}, of tables also "items":
+"broken", "app", "tables": those that came back as they were, where there is no event log, "drill", "id",
+"environment", "began", "ended", "gymops"}, of tables of DynamoDB also "items":
 {"expected", "restored"}; with --all {"result", "tests":
 [...]}; with --pending {"judged": [{"job", "instance", "point", "passed", "why"}]}. rto_seconds is from the
 request until the digest was equal, rpo_seconds from the newest moment that is proved to the request.
@@ -165,7 +166,7 @@ def _how(
     return How(
         new_id(clock.now()), environment, vaults.tiers(settings, environment), vault.seals,
         spoil=spoiled if drill else None, app=read if with_app else None,
-        live=restoring.source(settings, environment),
+        tables=restores.tables, live=restoring.source(settings, environment),
     )  # fmt: skip
 
 
@@ -190,6 +191,8 @@ def _show(tested: Tested, what: str) -> None:
         rows.append(("digest", tested.digest.restored))
     rows.append(("RPO", _held(tested.rpo_seconds, tested.target.rpo_seconds)))
     rows.append(("RTO", _held(tested.rto_seconds, tested.target.rto_seconds)))
+    if tested.tables:
+        rows.append(("tables", f"{tested.tables}, as they were"))
     if tested.app:
         rows.append(("app", tested.app))
     rows.append(("phases", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in tested.phases.items())))

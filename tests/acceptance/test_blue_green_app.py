@@ -60,6 +60,7 @@ def until(what: str, there: Callable[[], bool], process: subprocess.Popen[str]) 
 
 
 @pytest.mark.long
+@pytest.mark.shows("productivity-fargate", "deploy", "rollback")
 def test_codedeploy_releases_and_takes_back(
     emulator_installed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

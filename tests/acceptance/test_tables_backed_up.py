@@ -30,6 +30,7 @@ def finds(app: Lifestyle, *kinds: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.shows("lifestyle-phased", "backup", "restore-test", "audit")
 def test_a_table_is_backed_up_restored_proved_and_audited(app: Lifestyle) -> None:
     app.run("deploy dev --yes")
     finds(app, "missing", "not-covered")

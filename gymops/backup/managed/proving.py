@@ -31,14 +31,14 @@ class Proving:
         Raises:
             Unverified: there is no seal, no way to it, or nothing there.
         """
-        environment = self.seals.environment
+        environment, function = self.seals.environment, self._needed()
         if seal is None:
             raise Unverified(
                 f"nothing of {environment} was sealed by then, so there is nothing to hold it to",
                 hint=f"gymops backup {environment} seals",
             )
-        inside, there = self._reached(instance)
-        return inside.prove(self.seals.sealed(seal.number), place(there), tell)
+        there = self._found(instance)
+        return Inside(self.functions, function).prove(self.seals.sealed(seal.number), place(there), tell)
 
     def spoil(self, instance: str, how: str) -> str:
         """Put a fault into what a test restored; what was done.
@@ -70,13 +70,23 @@ class Proving:
             raise Unverified(error.message, hint=error.hint) from None
 
     def _reached(self, instance: str) -> tuple[Inside, Database]:
+        return Inside(self.functions, self._needed()), self._found(instance)
+
+    def _needed(self) -> str:
+        """The function, without which nothing is sealed either."""
         if not self.function:
-            raise Unverified("nothing reaches the database: no function does one-shot work in its network",
-                             hint="set OperationsHandler, and release")  # fmt: skip
+            raise Unverified(
+                "nothing looks into the database: no function does one-shot work in its network",
+                hint="OperationsHandler brings one, where the template has it; elsewhere let gymops.toml name"
+                f' a database and a store for {self.seals.environment}, and method = "dump": docs/backups.md',
+            )
+        return self.function
+
+    def _found(self, instance: str) -> Database:
         there = self.databases.find(instance)
         if there is None:
             raise Unverified(f"{instance} was deleted meanwhile", hint="run the same again")
-        return Inside(self.functions, self.function), there
+        return there
 
 
 def place(there: Database) -> dict[str, Any]:

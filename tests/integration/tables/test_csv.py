@@ -35,6 +35,7 @@ WHERE contype = '{}' AND convalidated AND connamespace = 'public'::regnamespace 
 """
 
 
+@pytest.mark.shows("fitzen-coach", "data")
 def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
     folder = coach.write(tmp_path / "csv")
     (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"\xff")

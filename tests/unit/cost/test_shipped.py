@@ -120,6 +120,7 @@ def test_a_step_sets_parameters_the_template_has(name: str, profile: str) -> Non
 
 @pytest.mark.shows("titan-trakr", "cost")
 @pytest.mark.shows("voice-tracker-neon", "cost")
+@pytest.mark.shows("fitzen-coach", "cost")
 @pytest.mark.parametrize(("name", "profile"), STEPS)
 def test_every_difference_to_the_document_is_explained(name: str, profile: str) -> None:
     found = shipped(name, profile=profile)
