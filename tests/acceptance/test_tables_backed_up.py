@@ -29,6 +29,15 @@ def finds(app: Lifestyle, *kinds: str) -> None:
     assert {one["kind"] for one in json.loads(said)["findings"]} == set(kinds), said
 
 
+def killed(app: Lifestyle) -> None:
+    """A restore-test that ends in the middle of its proof."""
+    process = app.start("restore-test dev")
+    assert process.stderr
+    assert any(row.startswith("prove") for row in process.stderr)
+    process.kill()
+    process.communicate(timeout=60)
+
+
 @pytest.mark.long
 @pytest.mark.shows("lifestyle-phased", "backup", "restore-test", "audit")
 def test_a_table_is_backed_up_restored_proved_and_audited(app: Lifestyle) -> None:
@@ -43,7 +52,11 @@ def test_a_table_is_backed_up_restored_proved_and_audited(app: Lifestyle) -> Non
     assert [(one["id"], one["ready"], one["seal"]["events"]) for one in listed] == [(point["id"], True, 120)]
     finds(app, "never-tested")
 
+    assert "gymops backup dev --tier daily" in app.run("worker dev --plan")[0]
+
     put(app, 500)  # what came later is in no backup
+    killed(app)
+    assert len(tables(app)) == 2
     tested = json.loads(app.run("restore-test dev --json")[0])
     assert (tested["result"], tested["items"]) == ("passed", {"expected": 120, "restored": 120})
     assert tested["target"]["met"] is True

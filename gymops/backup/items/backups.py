@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gymops import __version__
 from gymops.backup import runs, stream
 from gymops.backup.items import content as contents
 from gymops.backup.items.content import Content, Held, Look
+from gymops.backup.items.lost import broken
 from gymops.backup.items.port import TAGS, Holder, Keeper, Kept, Planned, Source
 from gymops.backup.items.record import Made, Part, Sets, Together, together
 from gymops.backup.managed.lease import Leases
@@ -22,21 +23,11 @@ from gymops.backup.tiers import CONTINUOUS, Tier, named
 from gymops.backup.vault import Vault
 from gymops.clock import ticks
 from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
-from gymops.eventlog.proof import Broken, Proof
+from gymops.eventlog.proof import Proof
 
 KIND = "items"
 """The kind of what is restored, where its time is remembered."""
 _PATIENCE = 3600.0
-
-
-@dataclass(frozen=True)
-class Lost(Broken):
-    """An item that must be in a table or a bucket, and is not there or something else."""
-
-    def describe(self) -> str:
-        """One line for people: names, and no value but the key's."""
-        how = "is missing" if self.missing else "is not what it was when it was backed up"
-        return f"{self.user}: the item {self.event_id} {how}"
 
 
 @dataclass
@@ -71,11 +62,19 @@ class ItemBackups:
         return Listing(tuple(sorted(points, key=lambda one: one.taken)), ())
 
     def planned(self) -> Sequence[Planned]:
-        """What AWS Backup took by its own plan, of what is there."""
+        """What AWS Backup took by its own plan, of what is there. It is whole if it has all that its tier had
+        before: a job that failed has no recovery point.
+        """
         known = {part.backup for one in self.sets.all() for part in one.parts}
         arns = [(one.name, self.holders[one.kind].arn(one.name)) for one in self.sources]
         there = [(name, arn) for name, arn in arns if arn is not None]
-        return [found for keeper in self.keepers for found in keeper.planned(there, known)]
+        had: dict[str | None, frozenset[str]] = {}
+        found = []
+        for one in (one for keeper in self.keepers for one in keeper.planned(there, known)):
+            before = had.get(one.point.tier, frozenset())
+            found.append(replace(one, point=replace(one.point, ready=before <= one.names)))
+            had[one.point.tier] = before | one.names
+        return found
 
     def seal(self, tell: Tell = untold) -> SealedAt | None:  # noqa: ARG002
         """There is no log of ours."""
@@ -152,9 +151,9 @@ class ItemBackups:
         chosen = self._chosen(Wanted(point=plan.point))
         tell = self._beating(plan, tell)
         found = [(part, self._held(part, self._called(restored.name, part), tell)) for part in chosen.parts]
-        broken = [lost for part, held in found for lost in _broken(part, held)]
+        lost = [one for part, held in found for one in broken(part, held)]
         unclear = [f"{part.name}: {key}" for part, held in found for key in held.unclear]
-        if unclear and not broken:
+        if unclear and not lost:
             more = f" and {len(unclear) - 1} more" if len(unclear) > 1 else ""
             raise Unverified(
                 f"what must be there is; but of {unclear[0]}{more} nobody can tell: written more than once"
@@ -168,7 +167,7 @@ class ItemBackups:
             together(held.digest for _, held in found),
             newer=0,
             rejected=True,
-            broken=tuple(broken),
+            broken=tuple(lost),
         )
 
     def drop(self, restored: Restored) -> None:
@@ -332,9 +331,9 @@ class ItemBackups:
         return found
 
     def _prune(self, tell: Tell) -> None:
-        """Let go of what is kept no longer, but never of the newest: the record first."""
-        now, found = self.patience.clock.now(), self.sets.all()
-        for one in found[:-1]:
+        """Let go of what is kept no longer, once there is another: the record first."""
+        now = self.patience.clock.now()
+        for one in self.sets.all():
             if one.keep_until is not None and one.keep_until < now:
                 tell("prune", one.id)
                 self.sets.remove(one)
@@ -392,9 +391,3 @@ class ItemBackups:
     @property
     def _label(self) -> str:
         return f"gymops-{self.environment}"
-
-
-def _broken(part: Part, held: Held) -> Iterator[Lost]:
-    for keys, missing in ((held.missing, 1), (held.changed, 0)):
-        for one in keys:
-            yield Lost(f"the {part.kind} {part.name}", 0, 0, one, missing)

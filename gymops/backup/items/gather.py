@@ -40,7 +40,7 @@ def gather(backups: ItemBackups, now: datetime, tests: Sequence[Trial]) -> Evide
         jobs=tuple(runs.runs(backups.vault)),
         jobs_since=now,  # what succeeded is a recovery point
         tests=tuple(tests),
-        no_bytes=tuple(point.id for point in listing.points if not point.ready),
+        no_bytes=tuple(point.id for point in listing.points if not point.ready and point.seal),
         no_entry=() if unseen else tuple(backups.orphans()),
         unseen=tuple(unseen),
         lacking=tuple(lacking),

@@ -227,7 +227,7 @@ def test_a_backup_that_fails_leaves_nothing_and_is_written_down(
     assert Kind.UNSEEN in _kinds(backups, clock)
 
 
-def test_what_is_old_goes_but_never_the_newest(
+def test_what_is_old_goes_with_the_next_backup_and_not_before(
     backups: ItemBackups, tables: MemoryTables, clock: FakeClock
 ) -> None:
     first = backups.take("daily")
