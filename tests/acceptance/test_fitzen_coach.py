@@ -1,4 +1,4 @@
-"""fitzen-coach as ``gymops init`` writes it: used through its API, released, promoted, taken back."""
+"""fitzen-coach as ``gymops init`` writes it: used through its API, kept, released, promoted, taken back."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[Coach]:
 
 
 @pytest.mark.long
-@pytest.mark.shows("fitzen-coach", "deploy", "promote", "rollback")
+@pytest.mark.shows("fitzen-coach", "deploy", "promote", "rollback", "backup", "restore-test", "audit")
 def test_a_coach_is_used_released_promoted_and_taken_back(
     emulator_installed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +93,7 @@ def test_a_coach_is_used_released_promoted_and_taken_back(
         assert [(one["path"], one["good"]) for one in first["smoke"]] == [("/health", True)]
         answers(shop)
         remembers(shop)
+        is_kept(shop)
         shop.run("promote staging prod --yes")
         told = shop.ask("prod", PROD)[1]
         assert (told["says"], told["APP_ENVIRONMENT"]) == ("first", "prod")
@@ -130,6 +131,22 @@ def remembers(shop: Coach) -> None:
     assert [round(seconds / 86_400) for seconds in kept] == [90, 90]
     expiry = shop.client("dynamodb", STAGING).describe_time_to_live(TableName=table)
     assert expiry["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+
+
+def is_kept(shop: Coach) -> None:
+    """Tables and pictures are backed up, restored aside and proved; an audit finds nothing after that."""
+    picture = {"Bucket": f"staging-fitzen-progress-photos-{STAGING}", "Key": "ada/1_front.jpg"}
+    shop.client("s3", STAGING).put_object(**picture, Body=b"ada, from the front")
+    point = json.loads(shop.run("backup staging --json")[0])["recovery_point"]
+    parts = {one["name"]: one["items"] for one in point["parts"]}
+    assert len(parts) == 11  # eight tables, three buckets
+    assert (parts["staging-fitzen-chat-history"], parts[picture["Bucket"]]) == (2, 1)
+    tested = json.loads(shop.run("restore-test staging --json")[0])
+    assert (tested["result"], tested["items"]) == ("passed", {"expected": 3, "restored": 3})
+    assert (tested["target"]["rto_seconds"], tested["target"]["met"]) == (1800, True)
+    spoilt = json.loads(shop.run("restore-test staging --drill --json")[0])
+    assert spoilt["result"] == "failed"
+    assert json.loads(shop.run("audit staging --json")[0])["findings"] == []
 
 
 def taken_back(shop: Coach, first: str) -> None:

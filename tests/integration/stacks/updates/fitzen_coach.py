@@ -122,7 +122,7 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::ApiGateway::RestApi", "Api", ("Description",), "changed", lambda found: found["description"]
         ),
         Update(
-            "AWS::ApiGateway::Deployment", "ApiDeployment", ("Description",), "changed",
+            "AWS::ApiGateway::Deployment", "ApiDeployment1", ("Description",), "changed",
             lambda found: found["description"],
         ),
         Update(
