@@ -20,6 +20,8 @@ EVERYTHING_ON: Mapping[str, str] = {
     "AuditHandler": "gymops.handler",
     "CopyVaultArn": "arn:aws:backup:us-east-1:123456789012:backup-vault:copies",
     "AlertEmail": "someone@example.com",
+    "SourceRepository": "owner/name",
+    "ReleasePolicies": "arn:aws:iam::123456789012:policy/release",
 }
 """What an operator adds: without it some resources have no values to compare."""
 
