@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gymops import __version__
-from gymops.backup import base, contents, damage, dump, prune, sealing, source, stream, tiers, wal
+from gymops.backup import base, contents, damage, dump, prune, runs, sealing, source, stream, tiers, wal
 from gymops.backup.evidence import Job, State
 from gymops.backup.port import Tell, untold
 from gymops.backup.prune import Pruned
@@ -175,7 +175,7 @@ class Taker:
         job = Job(
             plan.tier.name, now, State.UNSEALED, now, point.id if point else None, message=damaged.message
         )
-        damage.leave_word(self._vault, job, once=plan.tier.schedule is None)
+        runs.leave_word(self._vault, job, once=plan.tier.schedule is None)
         return LogDamaged(damaged.message, hint=damage.way_back(self._vault))
 
     def _receive(self, connection: Connection, facts: Facts, mark: Place, base: RecoveryPoint) -> None:
