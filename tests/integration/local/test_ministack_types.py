@@ -53,6 +53,18 @@ print(json.dumps([made[0], len(ministack.service("scheduler")._schedules)]))
         ),
         pytest.param(
             """
+first = ministack.service("apigateway_v1")
+api, made = handlers["AWS::ApiGateway::RestApi"]["create"]("A", {"Name": "a"}, "s")
+props = {"RestApiId": api, "ResourceId": made["RootResourceId"], "HttpMethod": "GET", "Integration": {
+    "Type": "HTTP_PROXY", "Uri": "http://in.example/", "ConnectionType": "VPC_LINK", "ConnectionId": "link"}}
+handlers["AWS::ApiGateway::Method"]["create"]("M", props, "s")
+method = first._resources[api][made["RootResourceId"]]["resourceMethods"]["GET"]
+with ministack.scope("999999999999", "us-east-1"):
+    print(json.dumps(["connectionId" in method["methodIntegration"], first.find_api_scope(api)]))
+""", [False, None], id="a method's VPC link, and an API that nobody signs for",
+        ),
+        pytest.param(
+            """
 vpc = handlers["AWS::EC2::VPC"]["create"]("V", {"CidrBlock": "10.0.0.0/16"}, "s")[0]
 made = handlers["AWS::EC2::Subnet"]["create"]("N", {"VpcId": vpc, "CidrBlock": "10.0.1.0/24"}, "s")
 print(json.dumps("CidrBlock" in made[1]))
