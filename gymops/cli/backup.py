@@ -24,7 +24,8 @@ Examples:
 --json: {"environment", "tier", "recovery_point": {"id", "kind", "tier", "began", "ended", "size", "files",
 "seal", "keep_until", ...} or null where only WAL was received, "seal": {"number", "events", "head", "taken",
 "digest"} or null, "restorable_until", "pruned": {"points", "segments", "unclaimed"}, "notes", "damaged":
-{"message", "hint"} or null}.
+{"message", "hint"} or null}; of tables and buckets "seal" is null, and "recovery_point" has "items", "digest"
+and "parts": [{"kind", "name", "backup", "items", "moving": what was written meanwhile, "digest"}].
 Exit 0: it is in the catalogue, and its bytes were read back and hash as they were written. 1: it failed; or
 the log is damaged: then the bytes are taken all the same, nothing is sealed, and it is no good backup."""
 
@@ -40,7 +41,7 @@ def command(ctx: click.Context, environment: str, tier: str | None, as_json: boo
     What the event log holds is sealed first, so that a restore can be held to it. A server that only SQL
     reaches is dumped. What is stored is compressed, encrypted and read back; what tiers let go of is
     deleted, but never the last good one. `local` is the embedded server. Of an environment that is deployed
-    AWS Backup takes it, or RDS.
+    AWS Backup takes it, or RDS; of tables and buckets each item is looked at before and after.
     """
     settings = context.settings(ctx)
     if managed.is_managed(settings, environment):

@@ -66,7 +66,9 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
         return None
     sources, clock, s3 = found(site), SystemClock(), account.client("s3")
     store = Below(S3Objects(s3, bucket, clock, lock=ObjectLock(s3, bucket, clock, "backups/")), "backups/")
-    if not sources and not store.keys(f"sets/{environment}/"):
+    # Buckets alone, as of logs, are no data of which anybody said that they are kept.
+    ours = "BackupVaultName" in outputs or any(one.kind == "table" for one in sources)
+    if not (sources and ours) and not store.keys(f"sets/{environment}/"):
         return None
     by = vaults.wrapping(settings, environment, account) or managed.of_the_stacks(
         account, site, store, environment

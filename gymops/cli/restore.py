@@ -55,7 +55,8 @@ def command(
 
     Never over a running database: it comes up in a folder of its own, apart from everything, and is held to
     what was sealed. --switch then lets the two change places; the one before is kept. Where a URL names the
-    database, what is restored is loaded beside it on its server, and the two change names.
+    database, what is restored is loaded beside it on its server, and the two change names. Tables and buckets
+    come up as NEW-NAME.
     """
     from gymops.backup.port import Wanted
     from gymops.store.records import plain
