@@ -30,6 +30,7 @@ def test_each_scheduled_function_does_its_work_once(aws: Aws, tmp_path: Path) ->
     analytics(coach)
     schedules(coach)
     without_tables(coach)
+    signed_in_by_others(coach)
 
 
 def digest(coach: Coach) -> None:
@@ -115,6 +116,25 @@ def without_tables(coach: Coach) -> None:
     coach.update(DataStore="postgres")
     there = {name for name in coach.resources() if name.endswith(("Function", "Schedule"))}
     assert there == {f"{job}{one}" for job in ("Reminders", "Cleanup") for one in ("Function", "Schedule")}
+
+
+def signed_in_by_others(coach: Coach) -> None:
+    """Google and Apple, when their ids are given: what proves the app to them comes out of its secrets."""
+    for name, key in {"google-oauth": "client_secret", "apple-signin": "private_key"}.items():
+        coach.client("secretsmanager").create_secret(
+            Name=f"test-{coach.app}/{name}", SecretString=json.dumps({key: f"of {name}"})
+        )
+    apple = {"AppleServiceId": "com.fitzen.coach", "AppleTeamId": "A" * 10, "AppleKeyId": "B" * 10}
+    coach.update(GoogleClientId="12345678.apps", **apple)
+    users, pool = coach.client("cognito-idp"), coach.physical("UserPool")
+    app = users.describe_user_pool_client(UserPoolId=pool, ClientId=coach.physical("UserPoolClient"))
+    assert app["UserPoolClient"]["SupportedIdentityProviders"] == ["COGNITO", "Google", "SignInWithApple"]
+    assert app["UserPoolClient"]["CallbackURLs"] == ["fitzen://signed-in"]
+    for name, key, of in (
+        ("Google", "client_secret", "google-oauth"), ("SignInWithApple", "private_key", "apple-signin")
+    ):  # fmt: skip
+        found = users.describe_identity_provider(UserPoolId=pool, ProviderName=name)["IdentityProvider"]
+        assert found["ProviderDetails"][key] == f"of {of}"
 
 
 def call(coach: Coach, name: str, at: datetime) -> Any:
