@@ -15,6 +15,8 @@ from gymops.errors import ConfigError
 FILE = "gymops.toml"
 _PAYLOADS = frozenset({"kind", "base", "python"})
 """What [app] says of the payload, where it names no other app."""
+_ARCHIVES = frozenset({"archive", "name", "source", "test"})
+"""What [app] may say of an image that is built already."""
 _TABLES = frozenset({"like", "names", "tables", "views"})
 _EVENT_FIELDS = frozenset({"table", "event_id", "timestamp", "event_type", "payload", "schema_version"})
 
@@ -103,6 +105,8 @@ class App:
     """The image an image stands on: ``registry/repository@sha256:...``."""
     command: tuple[str, ...] = ()
     """What an image starts."""
+    archive: Path | None = None
+    """An image that somebody else built: an OCI archive or layout."""
     static: Path | None = None
     """A folder whose files are served as they are, from a bucket behind the CDN."""
     immutable: tuple[str, ...] | None = None
@@ -310,10 +314,17 @@ def _app(section: Any, where: Path) -> App:
     title = f"{where}: [app]"
     lists = {"modules", "files", "exclude", "without", "zip_without", "not_secret", "command", "test"}
     lists.add("immutable")
-    paths = {"source", "lock", "static", "migrations"}
+    paths = {"source", "lock", "static", "migrations", "archive"}
     texts = {"name", "handler", "python", "base", "kind"}
     _known(section, {"package", *lists, *paths, *texts}, title)
-    for name in ("package", "handler"):
+    if "archive" in section:
+        if others := sorted(set(section) - _ARCHIVES):
+            raise ConfigError(
+                f"{title}: archive is built already, and {', '.join(others)} says how to",
+                hint=f"beside it stand {', '.join(sorted(_ARCHIVES - {'archive'}))}",
+            )
+        section = {**section, "kind": "image"}
+    for name in () if "archive" in section else ("package", "handler"):
         if name not in section and set(section) - _PAYLOADS:
             raise ConfigError(f"{title}: {name} is missing", hint="name the app's package and its handler")
     values: dict[str, Any] = {"packages": (), "handler": ""}

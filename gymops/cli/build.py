@@ -108,6 +108,15 @@ def _build(
         output.note,
         newest=None if out else _NEWEST,
     )
+    if app.archive:
+        if kind == "zip" or base or push or tool or python:
+            raise ConfigError(
+                "the image is built already: --kind zip, --base, --push, --with and --python have no say",
+                hint="leave them out; gymops deploy sends it to the environment's registry",
+            )
+        from gymops.deploy.build.archive import build_archive
+
+        return build_archive(app, None if arch == "host" else arch, places)
     host = Target.host() if arch == "host" else None
     if host and python not in (None, host.python):
         raise ConfigError(
@@ -182,7 +191,8 @@ def _show(built: Built, *, listed: bool) -> None:
     rows = [(blob.name, megabytes(blob.size), blob.digest) for blob in artefact.blobs]
     output.table(rows, ("part", "size", "digest"))
     output.text()
-    output.text(f"{artefact.app}: {artefact.kind} for Python {artefact.python} on {artefact.arch}")
+    runtime = f" for Python {artefact.python}" if artefact.python else ""
+    output.text(f"{artefact.app}: {artefact.kind}{runtime} on {artefact.arch}")
     output.text(f"digest    {artefact.digest}")
     output.text(f"contents  {len(artefact.files):,} files, {megabytes(artefact.unpacked)} unpacked")
     output.text(f"folder    {built.folder}")

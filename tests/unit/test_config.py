@@ -116,6 +116,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[environments.prod]\nwithin_days = true", "environments.prod.within_days: a whole number of days"),
         ("[environments.prod]\nsmoke = [1]", "environments.prod.smoke: a text is expected"),
         ("[app]\npackage = 'a'\nhandler = 'b'\nkind = 'jar'", "gymops.toml: app.kind: 'jar' is none"),
+        ("[app]\narchive = 'a'\nbase = 'b'", "gymops.toml: [app]: archive is built already, and base says"),
         ("[app]\nbase = 'a'\nname = 'b'", "gymops.toml: [app]: package is missing"),
         ("migrate = []", "gymops.toml: [migrate]: a table is expected"),
         ("[migrate.event]", "gymops.toml: [migrate]: unknown key 'event'"),

@@ -85,7 +85,7 @@ def build_zip(app: App, arch: Arch | None, places: Places, *, python: str | None
         blobs = tuple(one.blob for one in packed)
         digest = digest_of("zip", target.arch, target.python, app.handler, blobs)
         artefact = _record(app, parts, packed, places, kind="zip", digest=digest, blobs=blobs)
-        kept = _keep(folder, artefact, places)
+        kept = keep(folder, artefact, places)
     return Built(artefact, kept, parts.downloaded, tuple(notes))
 
 
@@ -137,7 +137,7 @@ def build_image(
         known = {"kind": "image", "digest": digest, "blobs": blobs, "pushed": pushed}
         named = f"{base.where.name}@{base.where.digest}"
         artefact = _record(app, parts, [packed, *pages], places, base=named, **known)
-        kept = _keep(folder, artefact, places)
+        kept = keep(folder, artefact, places)
     return Built(artefact, kept, parts.downloaded)
 
 
@@ -184,8 +184,8 @@ def _record(app: App, parts: _Parts, packed: list[Packed], places: Places, **kno
     )
 
 
-def _keep(folder: Path, artefact: Artefact, places: Places) -> Path:
-    """Put it where it is kept, and make room."""
+def keep(folder: Path, artefact: Artefact, places: Places) -> Path:
+    """Put an artefact where it is kept, and make room."""
     kept = store.keep(folder, artefact, places.out)
     if places.newest and (removed := store.sweep(places.out, places.newest, kept)):
         places.tell(f"removed {len(removed)} artefacts older than the last {places.newest} of their kind")
