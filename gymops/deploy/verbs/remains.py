@@ -22,6 +22,7 @@ _NEXT = {
     " --secret-id {id}",
     "AWS::Backup::BackupVault": "aws backup delete-backup-vault --backup-vault-name {id}",
     "AWS::S3::Bucket": "aws s3 rb s3://{id}",
+    "AWS::DynamoDB::Table": "aws dynamodb delete-table --table-name {id}",
     "AWS::ECR::Repository": "aws ecr delete-repository --repository-name {id}",
 }
 _LOOK = {

@@ -17,7 +17,7 @@ from gymops.deploy.verbs.deploy import deploy
 from gymops.deploy.verbs.destroy import Destroyed, destroy
 from gymops.deploy.verbs.failures import NothingToReturnTo, NotTested
 from gymops.deploy.verbs.promote import promote
-from gymops.deploy.verbs.remains import look
+from gymops.deploy.verbs.remains import Fate, look
 from gymops.deploy.verbs.rollback import rollback
 from gymops.errors import Detached, GateRefused, GymopsError, LockHeld
 from tests.unit.deploy.verbs.releasing import OWNER
@@ -67,6 +67,8 @@ def test_what_is_kept_under_a_name_of_its_own_comes_with_the_way_out(staging: Wo
     assert not kept["DataKey"].named
     assert kept["BackupVault"].holds == "recovery points"
     assert kept["BackupVault"].way.startswith("aws backup list-recovery-points")
+    users = Fate("app", "us-east-1", "Users", "AWS::DynamoDB::Table", "staging-users", "RetainExceptOnCreate")
+    assert users.way == "aws dynamodb delete-table --table-name staging-users"
 
 
 def test_policies_are_those_of_the_deployed_template(staging: World) -> None:
