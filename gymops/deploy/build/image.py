@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gymops.config import App
 from gymops.deploy.artefact import Arch, Blob, canonical, sha256
 from gymops.deploy.build.failures import BuildError, RegistryError, written
 from gymops.deploy.build.pack import Packed
 from gymops.deploy.build.reference import Reference
-from gymops.deploy.build.registry import Repository
 from gymops.deploy.build.target import PLATFORMS
 from gymops.errors import ConfigError
+
+if TYPE_CHECKING:  # it takes half as long to import as all that a command of releases needs
+    from gymops.deploy.build.registry import Repository
 
 APP, PACKAGES = "opt/app", "opt/python"
 """Where the layer puts the application and its dependencies."""

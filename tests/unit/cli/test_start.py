@@ -46,3 +46,8 @@ def test_a_verb_imports_its_own_module_and_no_other_verb() -> None:
     found = modules(gymops("build", "--help"))
     assert "gymops.cli.build" in found
     assert found & (HEAVY | {"gymops.cli.migrate", "gymops.deploy"}) == set()
+
+
+def test_a_release_of_no_image_imports_nothing_of_registries() -> None:
+    found = modules("import gymops.cli.deploy, gymops.cli.sites, gymops.deploy.verbs.deploy")
+    assert found & (HEAVY | {"gymops.deploy.build.registry", "oras", "requests"}) <= {"yaml"}
