@@ -139,32 +139,10 @@ def resolve(settings: Settings, name: str) -> Deployment:
     Raises:
         ConfigError: no architecture is chosen, or neither it nor gymops.toml knows the environment.
     """
-    if settings.architecture is None:
-        raise ConfigError(
-            "no architecture is chosen: gymops.toml names none",
-            hint="gymops init --architecture titan-trakr writes one; for a template of your own add"
-            ' architecture = "infra/template.yaml"',
-        )
-    chosen = architecture(settings.architecture)
-    known = sorted({*chosen.environments, *settings.environments})
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(
-            f"no environment {name!r}{f'; did you mean {near[0]}?' if near else ''}",
-            hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
-        )
+    chosen = _known(settings, name)
     named(name)  # before anything is made for what can have no lock
     own = settings.environments.get(name, Environment())
-    app = settings.app.name if settings.app and settings.app.packages else chosen.name
-    parameters = {
-        "Environment": name,
-        "AppName": _default(chosen, "AppName", app),
-        **chosen.environments.get(name, {}),
-        **own.parameters,
-    }
-    for parameter, value in own.parameters.items():
-        if not value.startswith(FROM_ENVIRONMENT) and MASK in Masker().value(parameter, value):
-            raise _written_out(name, parameter)
+    parameters = _parameters(settings, chosen, name)
     after = own.after or chosen.after.get(name)
     if after == name:
         raise ConfigError(f"{name} comes after itself", hint=f"change `after` of [environments.{name}]")
@@ -186,6 +164,39 @@ def resolve(settings: Settings, name: str) -> Deployment:
         account=own.account,
         environ=settings.environ,
     )
+
+
+def _known(settings: Settings, name: str) -> Architecture:
+    if settings.architecture is None:
+        raise ConfigError(
+            "no architecture is chosen: gymops.toml names none",
+            hint="gymops init --architecture titan-trakr writes one; for a template of your own add"
+            ' architecture = "infra/template.yaml"',
+        )
+    chosen = architecture(settings.architecture)
+    known = sorted({*chosen.environments, *settings.environments})
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise ConfigError(
+            f"no environment {name!r}{f'; did you mean {near[0]}?' if near else ''}",
+            hint=f"known environments: {', '.join(known)}; gymops.toml names others as [environments.NAME]",
+        )
+    return chosen
+
+
+def _parameters(settings: Settings, chosen: Architecture, name: str) -> dict[str, str]:
+    """Those the architecture ships, and those of gymops.toml, of which none is a secret."""
+    own = settings.environments.get(name, Environment()).parameters
+    for parameter, value in own.items():
+        if not value.startswith(FROM_ENVIRONMENT) and MASK in Masker().value(parameter, value):
+            raise _written_out(name, parameter)
+    app = settings.app.name if settings.app and settings.app.other else chosen.name
+    return {
+        "Environment": name,
+        "AppName": _default(chosen, "AppName", app),
+        **chosen.environments.get(name, {}),
+        **own,
+    }
 
 
 def _default(chosen: Architecture, parameter: str, otherwise: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
@@ -121,6 +122,37 @@ def undrifted(source: Site) -> None:
         )
 
 
+def approved(source: Site, target: Site, digest: str | None, accept_drift: str | None) -> Tested:
+    """What runs, tested, in the one, and was approved for the other.
+
+    Raises:
+        NotTested, GateRefused: see ``promote``.
+    """
+    after = source.deployment.name
+    found = tested(source, target, begun(target))
+    if digest not in (None, found.release.artefact.digest):  # approved was that one, and no other
+        raise NotTested(
+            f"{after} runs {found.release.artefact.digest}, and {digest} is to be promoted",
+            hint=f"gymops deploy {after} with that code, then promote again",
+        )
+    if accept_drift is None:
+        undrifted(source)
+    return found
+
+
+def _facts(source: Site, target: Site, found: Tested, bucket: str) -> dict[str, Any]:
+    """What is recorded of where it comes from."""
+    return {
+        "commit": found.release.commit,
+        "dirty": found.release.dirty,
+        "test": found.release.test,
+        "schema": found.release.schema_after,
+        "source": Source(source.deployment.name, found.release.number),
+        "before": before(target, bucket),
+        "around": around(target.deployment),
+    }
+
+
 def promote(
     source: Site,
     target: Site,
@@ -140,29 +172,15 @@ def promote(
         GymopsError: as ``deploy``.
     """
     follows(source, target)
-    after = source.deployment.name
-    found = tested(source, target, begun(target))
-    if digest not in (None, found.release.artefact.digest):  # approved was that one, and no other
-        raise NotTested(
-            f"{after} runs {found.release.artefact.digest}, and {digest} is to be promoted",
-            hint=f"gymops deploy {after} with that code, then promote again",
-        )
-    if accept_drift is None:
-        undrifted(source)
+    found = approved(source, target, digest, accept_drift)
     bucket = foundation(target, token)
     there, here = source.files(found.bucket), target.files(bucket)
     image = found.release.artefact.kind == "image"
     wanted = brought(source, found, bucket, images.repository(target) if image else "")
     images.ready(target, bucket, wanted)
     facts = {
+        **_facts(source, target, found, bucket),
         "approved_by": approved_by,
-        "commit": found.release.commit,
-        "dirty": found.release.dirty,
-        "test": found.release.test,
-        "schema": found.release.schema_after,
-        "source": Source(source.deployment.name, found.release.number),
-        "before": before(target, bucket),
-        "around": around(target.deployment),
         "break_glass": f"drift accepted: {accept_drift}" if accept_drift else None,
     }
     steps = Steps(target, bucket, wanted, facts)
@@ -179,11 +197,7 @@ def promote(
         verb=VERB,
         command=f"gymops promote {source.deployment.name} {target.deployment.name}",
         who=target.who,
-        parameters={
-            **told(target, wanted),
-            "around": facts["around"],
-            "source": found.release.number,
-        },
+        parameters={**told(target, wanted), "around": facts["around"], "source": found.release.number},
         artefact=wanted.artefact.digest,
     )
     return carry(target, bucket, request, plan, steps, owner)
