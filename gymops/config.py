@@ -116,6 +116,11 @@ class App:
     test: tuple[str, ...] = ()
     """The app's own test command; it runs in ``source`` and must pass before anything is released."""
 
+    @property
+    def other(self) -> bool:
+        """Whether it is another app than the payload."""
+        return bool(self.packages or self.archive)
+
 
 @dataclass(frozen=True)
 class Settings:

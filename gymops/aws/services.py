@@ -101,6 +101,7 @@ class Services:
                 reference=reference,
                 shape=shape,
             )  # fmt: skip
+            self._read_back(service, version)
             return
         if _revision(found["taskDefinition"]) != version:
             wanted = f"{_family(found['taskDefinition'])}:{version}"
@@ -119,6 +120,23 @@ class Services:
                 )
             self._clock.sleep(self._every)
             found = self._find(service)
+        self._read_back(service, version)
+
+    def _read_back(self, service: str, version: str) -> None:
+        """What its tasks run, by ECS's word on each, is what the version says.
+
+        Raises:
+            AwsError: it is something else.
+        """
+        wanted = self.version(service, version).code
+        tasks = self._tasks(service, version, "RUNNING")
+        there = {str(one.get("imageDigest") or "") for task in tasks for one in task["containers"]}
+        if others := sorted(there - {wanted, ""}) if wanted not in there else []:
+            raise AwsError(
+                f"the tasks of version {version} of {service} run {', '.join(others)}, and not {wanted}",
+                reason="CodeMismatch",
+                hint="someone else changed the service; run the same again",
+            )
 
     def run(self, service: str, version: str, command: str, reference: str) -> Ran:
         """Run a version with another command, as a task of its own in the service's place, to its end.
@@ -163,26 +181,24 @@ class Services:
 
     def _why(self, service: str, version: str) -> str:
         """What ECS says of the last task of a version that it ended."""
-        last = max(self._ended(service, version), key=lambda one: one["createdAt"], default=None)
+        last = max(self._tasks(service, version, "STOPPED"), key=lambda one: one["createdAt"], default=None)
         return str(last.get("stoppedReason") or "") if last else ""
 
     def _crashed(self, service: str, version: str, since: datetime) -> str:
         """Why the tasks of a version do not stay, if several have ended since."""
         found = [
             one
-            for one in self._ended(service, version)
+            for one in self._tasks(service, version, "STOPPED")
             if one["createdAt"] >= since
             and (one.get("stopCode") in _CRASHED or "failed" in (one.get("stoppedReason") or ""))
         ]
         last = max(found, key=lambda one: one["createdAt"], default=None)
         return str(last.get("stoppedReason") or "its tasks end") if last and len(found) >= _CRASHES else ""
 
-    def _ended(self, service: str, version: str) -> list[dict[str, Any]]:
+    def _tasks(self, service: str, version: str, status: str) -> list[dict[str, Any]]:
         cluster, name = service.split("/")
         with translated(f"the tasks of {service}"):
-            found = self._ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus="STOPPED")[
-                "taskArns"
-            ]
+            found = self._ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus=status)["taskArns"]
             tasks = self._ecs.describe_tasks(cluster=cluster, tasks=found[:100])["tasks"] if found else []
         return [one for one in tasks if _revision(one["taskDefinitionArn"]) == version]
 

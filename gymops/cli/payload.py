@@ -17,7 +17,7 @@ _STATIC = Path("gymops/app/web/static")
 def app(settings: config.Settings) -> config.App:
     """The app to build: of gymops.toml, or the payload, of the kind that is named there."""
     own = settings.app
-    if own and (own.packages or own.archive):
+    if own and own.other:
         return own
     pages = replace(payload(), static=_pages(settings))
     return replace(pages, kind=own.kind, base=own.base, python=own.python) if own else pages

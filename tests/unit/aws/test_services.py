@@ -25,6 +25,7 @@ class Ecs:
         self.deployment = "first"
         self.updated: list[str] = []
         self.health = ["healthy"]
+        self.runs = "sha256:2"
 
     def describe_services(self, **_: Any) -> Any:
         state = self.states.pop(0) if self.states else "COMPLETED"
@@ -54,12 +55,14 @@ class Ecs:
         return {"taskArns": ["a", "b"]}
 
     def describe_tasks(self, **_: Any) -> Any:
+        containers = [{"imageDigest": self.runs}, {"name": "beside it"}]
+        crashed = {"createdAt": 2, "stoppedReason": "it crashed", "containers": containers}
+        replaced = {"createdAt": 3, "stoppedReason": "Deployment completed", "containers": []}
         return {
             "tasks": [
-                {"taskDefinitionArn": f"{TASK}2", "createdAt": 2, "stoppedReason": "it crashed"},
-                {"taskDefinitionArn": f"{TASK}1", "createdAt": 3, "stoppedReason": "Deployment completed"},
+                {"taskDefinitionArn": f"{TASK}2", **crashed}, {"taskDefinitionArn": f"{TASK}1", **replaced},
             ]
-        }
+        }  # fmt: skip
 
     def describe_target_health(self, **_: Any) -> Any:
         told = [
@@ -84,6 +87,16 @@ def test_what_was_begun_is_waited_for_and_not_begun_again(monkeypatch: pytest.Mo
     ecs = Ecs(2, "IN_PROGRESS", "IN_PROGRESS", "COMPLETED")
     services(monkeypatch, ecs).serve(NAME, "", "2")
     assert (ecs.updated, ecs.states) == ([], [])
+
+
+def test_what_its_tasks_run_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    ecs = Ecs(1, "COMPLETED", "COMPLETED")
+    ecs.runs = "sha256:7"
+    with pytest.raises(
+        AwsError, match="the tasks of version 2 of cluster/shop run sha256:7, and not"
+    ) as told:
+        services(monkeypatch, ecs).serve(NAME, "", "2")
+    assert told.value.reason == "CodeMismatch"
 
 
 @pytest.mark.parametrize("end", ["FAILED", "gone"])

@@ -22,9 +22,9 @@ def infra(tmp_path: Path) -> Path:
     return tmp_path / "template.yaml"
 
 
-def made(place: Path, file: Path) -> tuple[Deployment, Template]:
+def made(place: Path, file: Path, app: App | None = None) -> tuple[Deployment, Template]:
     settings = Settings(
-        architecture=str(place), app=App(("shop",), "shop.handler", name="shop"),
+        architecture=str(place), app=app or App(("shop",), "shop.handler", name="shop"),
         environments={"staging": Environment(region="eu-central-1")},
     )  # fmt: skip
     return resolve(settings, "staging"), compose(file)
@@ -37,6 +37,11 @@ def test_the_documented_one_has_it_all(infra: Path) -> None:
     with pytest.raises(ConfigError, match="no parameter ImageUri") as caught:
         needs.check(deployment, app, "image")
     assert 'kind = "zip" in [app]' in str(caught.value.hint)
+
+
+def test_an_image_that_is_built_already_has_a_name_of_its_own_too(infra: Path) -> None:
+    own = App((), "", name="node", archive=Path("node.tar"), kind="image")
+    assert made(infra, infra, own)[0].app == "node"
 
 
 @pytest.mark.parametrize("name", [*needs.PARAMETERS["zip"], *needs.OUTPUTS["app"]])
