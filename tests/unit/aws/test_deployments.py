@@ -94,10 +94,13 @@ def test_a_return_is_at_once_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert found.asked == ["create CodeDeployDefault.ECSAllAtOnce", "continue TERMINATION_WAIT"]
 
 
-@pytest.mark.parametrize("status", ["InProgress", "Succeeded"])
-def test_what_was_begun_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "status"),
+    [("op-1-traffic", "InProgress"), ("op-0-alias", "InProgress"), ("op-1-traffic", "Succeeded")],
+)
+def test_what_was_begun_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, reference: str, status: str) -> None:
     found = CodeDeploy("InProgress", "Succeeded")
-    found.begin("2", "op-1-traffic", status)
+    found.begin("2", reference, status)
     found.serves = "2" if status == "Succeeded" else "1"
     serve(monkeypatch, found)
     assert found.asked == []
