@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -222,6 +223,7 @@ def test_who_may_not_is_told_beforehand(shop: Shop) -> None:
     sql('ALTER DATABASE "the shop" OWNER TO clerk')
     with closing(psycopg.connect(shop.backed.url)), pytest.raises(GateRefused, match="end the sessions"):
         clerk.refuse()
+    alone(shop)
     clerk.refuse()
     with psycopg.connect(shop.backed.url, autocommit=True) as connection:
         connection.execute("BEGIN; SELECT 1; PREPARE TRANSACTION 'x'")
@@ -233,6 +235,16 @@ def test_who_may_not_is_told_beforehand(shop: Shop) -> None:
         pytest.raises(GateRefused, match="another server"),
     ):
         replace(renaming, url=server.url()).refuse()
+
+
+def alone(shop: Shop) -> None:
+    """Wait until whoever has left is gone for the server as well."""
+    deadline = time.monotonic() + 60
+    with psycopg.connect(shop.of("gymops"), autocommit=True) as other:
+        query = "SELECT FROM pg_stat_activity WHERE datname = 'the shop' AND usename IS NOT NULL"
+        while other.execute(query).fetchone() is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 _CHILD = """
