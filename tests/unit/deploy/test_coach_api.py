@@ -32,7 +32,7 @@ POST /api/reminders
 GET /api/reminders/{userId}
 """
 BESIDE = {"GET /health", "OPTIONS /api/{proxy+}"}
-DEPLOYED = ("ApiDeployment1", "8c2167fe74fd")
+DEPLOYED = ("ApiDeployment1", "b0a1ce400a83")
 """The deployment, and the digest of the endpoints that it was made of."""
 
 
@@ -62,14 +62,20 @@ def test_it_has_the_documents_twenty_endpoints_and_each_goes_to_the_apps_path_of
 
 
 def test_nobody_is_answered_from_the_cache_with_what_another_asked_for() -> None:
-    caller = "method.request.header.Authorization"
+    caller, query = "method.request.header.Authorization", "method.request.header.x-asked"
     for method, path, name in paths():
         properties = stack("app", COACH).body["Resources"][name]["Properties"]
         assert properties["ApiKeyRequired"] is True
         if method != "GET" or path == "/health":
             continue
-        assert properties["RequestParameters"][caller] is True
-        assert set(properties["Integration"]["CacheKeyParameters"]) == {caller, "method.request.path.userId"}
+        assert (properties["RequestParameters"][caller], properties["RequestParameters"][query]) == (
+            True,
+            False,
+        )
+        key = properties["Integration"]["CacheKeyParameters"]
+        assert key == ["method.request.path.userId", caller, query]
+    function = stack("app", COACH).body["Resources"]["QueryFunction"]["Properties"]["FunctionCode"]
+    assert "request.headers['x-asked'] = {value: '?' + (request.rawQueryString() || '')}" in function
     health = stack("app", COACH).body["Resources"]["ApiStage"]["Properties"]["MethodSettings"][1]
     assert (health["ResourcePath"], health["CachingEnabled"]) == ("/~1health", False)
 

@@ -48,12 +48,18 @@ def _address(at: Place, held: Held) -> Any:
     return only(at.ec2.describe_addresses(PublicIps=[held.physical])["Addresses"])
 
 
+def _at_the_edge(at: Place, held: Held) -> Any:
+    """As it serves; not as it is written."""
+    return at.cloudfront.describe_function(Name=held.physical, Stage="LIVE")["FunctionSummary"]
+
+
 LOOK: Looks = {
     "AWS::CertificateManager::Certificate": by_name(
         "acm", "describe_certificate", "CertificateArn", "Certificate"
     ),
     "AWS::CloudFront::CachePolicy": by_name("cloudfront", "get_cache_policy", "Id", "CachePolicy"),
     "AWS::CloudFront::Distribution": by_name("cloudfront", "get_distribution", "Id", "Distribution"),
+    "AWS::CloudFront::Function": _at_the_edge,
     "AWS::CloudFront::MonitoringSubscription": by_name(
         "cloudfront", "get_monitoring_subscription", "DistributionId", "MonitoringSubscription"
     ),

@@ -155,6 +155,10 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             lambda found: found["CachePolicyConfig"]["MaxTTL"],
         ),
         Update(
+            "AWS::CloudFront::Function", "QueryFunction", ("FunctionConfig", "Comment"), "changed",
+            lambda found: found["FunctionConfig"]["Comment"],
+        ),
+        Update(
             "AWS::CloudFront::OriginAccessControl", "FilesAccess",
             ("OriginAccessControlConfig", "Description"), "changed",
             lambda found: found["OriginAccessControlConfig"]["Description"],
