@@ -21,7 +21,7 @@ from tests.soak.commands import finish, gymops, start
 from tests.soak.crashes import Quiet, large
 from tests.soak.reads import measured
 
-PATIENCE = 1.0
+PATIENCE = 2.5
 """Seconds that a write of the app may take on a busy machine; a view kept all along would take several."""
 
 # The app: one event per transaction, as it comes, and no patience for a lock beyond what it measures.

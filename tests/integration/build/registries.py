@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import tarfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from gymops.clock import SystemClock
+from gymops.clock import SystemClock, ticks
 from gymops.deploy.artefact import Blob, canonical, sha256
 from gymops.deploy.build.reference import Reference
 from gymops.deploy.build.registry import Repository
@@ -76,16 +75,16 @@ def docker_registry(folder: Path, htpasswd: str | None = None) -> Iterator[str]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in ticks(SystemClock(), timeout=60, interval=0.05):
         assert process.poll() is None, "docker-registry ended"
         try:
-            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - loopback
+            urllib.request.urlopen(url, timeout=60).close()  # noqa: S310 - loopback
             return
         except urllib.error.HTTPError as answer:
             answer.close()
             return
         except OSError:
-            time.sleep(0.05)
+            continue
     raise AssertionError("docker-registry does not answer")
 
 
