@@ -122,6 +122,17 @@ INTERFACES: dict[str, dict[str, str]] = {
         "_selections": _SCOPED,
         "handle_request": "method, path, headers, body_bytes, query_params",
     },
+    _SERVICES + "dynamodb": {
+        "_tables": _SCOPED,
+        "_pitr_settings": _SCOPED,
+        "_set_item": "table, pk_val, sk_val, item",
+        "_remove_item": "table, pk_val, sk_val",
+        "_items_replaced": "table",
+        "_normalize_table_name": "value",
+        "_describe_continuous_backups": "data",
+        "_update_continuous_backups": "data",
+        "_restore_table_to_point_in_time": "data",
+    },
     _SERVICES + "eventbridge": {"_put_events": "data, allow_aws_source"},
     _SERVICES + "ecs": {
         "_ACTION_MAP": _MAPPING,

@@ -12,6 +12,7 @@ from gymops.local.plane.backup.api import BackupApi
 from gymops.local.plane.backup.contents import Contents
 from gymops.local.plane.backup.jobs import Jobs
 from gymops.local.plane.backup.schedule import BackupSchedule
+from gymops.local.plane.backup.tables import Overwritten
 from gymops.local.plane.backup.vaults import Vaults
 from gymops.local.plane.calls import Calls
 from gymops.local.plane.chat import Chat
@@ -96,6 +97,7 @@ class Plane:
         templates.install()
         self._proxies.install()
         self._backup.install()
+        Overwritten(self._context).install()
         self._rotation.install()
         self._execution.install()
         self._metrics.install()

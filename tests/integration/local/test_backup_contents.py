@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -67,3 +68,57 @@ def test_a_bucket_comes_back_as_it_was_and_needs_versions(aws: Aws, vault: str) 
     told = s3.get_object(Bucket=f"{name}-2", Key="a/b")
     assert (told["Body"].read(), told["ContentType"]) == (b"one", "image/png")
     assert _back_up(aws, vault, "arn:aws:s3:::nobody-has-it")["State"] == "FAILED"
+
+
+def test_a_table_comes_back_as_it_was_at_a_time(aws: Aws) -> None:
+    dynamodb, name = aws.client("dynamodb"), unique("table")
+    dynamodb.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+
+    def switch(on: bool) -> None:
+        dynamodb.update_continuous_backups(
+            TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": on}
+        )
+
+    def window() -> Any:
+        told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        return told["PointInTimeRecoveryDescription"]
+
+    def restore(at: Any) -> dict[str, str]:
+        to = unique("copy")
+        dynamodb.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=to, RestoreDateTime=at)
+        items = dynamodb.scan(TableName=to)["Items"]
+        assert dynamodb.describe_table(TableName=to)["Table"]["ItemCount"] == len(items)
+        dynamodb.delete_table(TableName=to)
+        return {one["id"]["S"]: one["n"]["N"] for one in items}
+
+    def put(key: str, number: str) -> None:
+        dynamodb.put_item(TableName=name, Item={"id": {"S": key}, "n": {"N": number}})
+
+    put("a", "0")
+    with pytest.raises(dynamodb.exceptions.PointInTimeRecoveryUnavailableException):
+        restore(datetime.now(UTC))
+    switch(True)
+    put("a", "1")
+    put("b", "1")
+    aws.move_clock(10)
+    then = window()["LatestRestorableDateTime"]
+    aws.move_clock(10)
+    put("a", "2")
+    dynamodb.delete_item(TableName=name, Key={"id": {"S": "b"}})
+    dynamodb.batch_write_item(
+        RequestItems={name: [{"PutRequest": {"Item": {"id": {"S": "c"}, "n": {"N": "1"}}}}]}
+    )
+    assert restore(then) == {"a": "1", "b": "1"}
+    now = window()["LatestRestorableDateTime"]
+    aws.move_clock(2)
+    assert restore(now + timedelta(seconds=1)) == {"a": "2", "c": "1"}
+    for outside in (window()["EarliestRestorableDateTime"] - timedelta(seconds=2), now + timedelta(hours=1)):
+        with pytest.raises(dynamodb.exceptions.InvalidRestoreTimeException):
+            restore(outside)
+    switch(False)
+    switch(True)
+    with pytest.raises(dynamodb.exceptions.InvalidRestoreTimeException):
+        restore(then)
