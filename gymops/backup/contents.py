@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from psycopg import sql
 
 from gymops.backup.isolated import NotRecovered
+from gymops.backup.recovery_point import TableContent
 from gymops.pg.connection import Connection, connect, translated
 
 _TABLES = """
@@ -33,17 +33,7 @@ FROM (SELECT encode(sha256(convert_to("a row"::text, 'UTF8')), 'hex') AS h FROM 
 """
 
 
-@dataclass(frozen=True)
-class Content:
-    """A table as it was."""
-
-    table: str
-    """``schema.name``."""
-    rows: int
-    digest: str
-
-
-def read(connection: Connection) -> tuple[Content, ...]:
+def read(connection: Connection) -> tuple[TableContent, ...]:
     """Every table of the database, in the transaction that is open.
 
     Raises:
@@ -56,11 +46,11 @@ def read(connection: Connection) -> tuple[Content, ...]:
             row = connection.execute(sql.SQL(_CONTENT).format(sql.Identifier(schema, name))).fetchone()
             if row is None:
                 raise AssertionError("a count without a row")
-            found.append(Content(f"{schema}.{name}", *row))
+            found.append(TableContent(f"{schema}.{name}", *row))
     return tuple(found)
 
 
-def hold(url: str, expected: Sequence[Content]) -> None:
+def hold(url: str, expected: Sequence[TableContent]) -> None:
     """Hold a database that came back to what was.
 
     Raises:
@@ -80,6 +70,6 @@ def hold(url: str, expected: Sequence[Content]) -> None:
         raise NotRecovered(f"{next(iter(found))} came back, and there was no such table")
 
 
-def told(content: Sequence[Content]) -> str:
+def told(content: Sequence[TableContent]) -> str:
     """In words."""
     return f"{len(content)} tables, {sum(one.rows for one in content):,} rows"

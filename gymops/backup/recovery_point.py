@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from gymops.backup.contents import Content
 from gymops.errors import GymopsError
 from gymops.eventlog.seal import Seal
 from gymops.store.records import plain, read
@@ -61,6 +60,16 @@ class SealedAt:
 
 
 @dataclass(frozen=True)
+class TableContent:
+    """A table as it was."""
+
+    table: str
+    """``schema.name``."""
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class RecoveryPoint:
     """What can be restored. Law: it is recorded once its bytes were stored and read back."""
 
@@ -91,7 +100,7 @@ class RecoveryPoint:
     """When its tier lets go of it; None: never by itself."""
     damaged: str | None = None
     """How the log was damaged when it was taken: nothing was sealed then, and it is no good one."""
-    tables: tuple[Content, ...] | None = None
+    tables: tuple[TableContent, ...] | None = None
     """Of a dump of a database without an event log of ours: what its tables held."""
 
     @property

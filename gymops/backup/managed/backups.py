@@ -12,7 +12,7 @@ from gymops.backup.catalogue import Catalogue, Seals
 from gymops.backup.evidence import Job, State
 from gymops.backup.keys import Keys
 from gymops.backup.managed import listing as listed
-from gymops.backup.managed import planning, pruning, restoring, sealing
+from gymops.backup.managed import planning, pruning, restoring, sealing, tags
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.judging import Verdict, judge
 from gymops.backup.managed.known import Known, way_back
@@ -111,7 +111,7 @@ class ManagedBackups:
         chosen = planning.choose(self.environment, found, wanted, known)
         identifier = new_id(self.patience.clock.now())
         if begun is not None:
-            identifier = begun.tags[restoring.ID]
+            identifier = begun.tags[tags.ID]
         name = wanted.to or f"{self.prefix[:45]}-restore-{identifier[-8:]}"
         kind = "time" if chosen.point is None else chosen.point.kind
         events = known.newest.events if known.newest else None
@@ -172,23 +172,23 @@ class ManagedBackups:
         there = self.aws.databases.find(restored.name)
         if there is None:
             return
-        if there.tags.get(restoring.ENVIRONMENT) != self.environment or restoring.ID not in there.tags:
+        if there.tags.get(tags.ENVIRONMENT) != self.environment or tags.ID not in there.tags:
             raise GateRefused(f"{restored.name} was made by no restore of {self.environment}")
         self.patience.gone(self.aws.databases, restored.name, untold)
-        self._leases.drop(there.tags[restoring.ID])
+        self._leases.drop(there.tags[tags.ID])
 
     def clear(self, tell: Tell = untold) -> Sequence[str]:
         """Delete what tests left whose process is gone, or was silent for too long."""
         left = [
             one
             for one in self.aws.databases.all()
-            if one.tags.get(restoring.ENVIRONMENT) == self.environment
-            and one.tags.get(restoring.TEST) == "true"
-            and not self._leases.held(one.tags.get(restoring.ID, ""))
+            if one.tags.get(tags.ENVIRONMENT) == self.environment
+            and one.tags.get(tags.TEST) == "true"
+            and not self._leases.held(one.tags.get(tags.ID, ""))
         ]
         for one in left:
             self.patience.gone(self.aws.databases, one.name, tell)
-            self._leases.drop(one.tags.get(restoring.ID, ""))
+            self._leases.drop(one.tags.get(tags.ID, ""))
         return [one.name for one in left]
 
     def known(self) -> Known:

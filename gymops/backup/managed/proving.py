@@ -8,7 +8,7 @@ from typing import Any
 from gymops.aws.databases import Database, Databases
 from gymops.backup.catalogue import Seals
 from gymops.backup.managed.inside import Functions, Inside, WorkFailed
-from gymops.backup.managed.restoring import ENVIRONMENT, ID, TEST
+from gymops.backup.managed.tags import ENVIRONMENT, ID, TEST
 from gymops.backup.port import Tell
 from gymops.backup.recovery_point import SealedAt
 from gymops.errors import GateRefused, Unverified

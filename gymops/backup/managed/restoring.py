@@ -9,15 +9,11 @@ from typing import Any
 
 from gymops.aws import database_settings
 from gymops.aws.databases import Database, Databases
+from gymops.backup.managed.tags import AT, ENVIRONMENT, FROM, ID, TEST
 from gymops.backup.managed.waiting import Endless, Failed, Patience
 from gymops.backup.port import RestorePlan, Tell, Wanted
 from gymops.errors import GateRefused
 
-ENVIRONMENT, ID, FROM, AT, TEST = (
-    f"gymops:{name}" for name in ("restored-environment", "restore", "restored-from", "restored-at", "test")
-)
-"""The tags of what a restore made: of what, by which plan, and whether it may be deleted."""
-TAGS = (ENVIRONMENT, ID, FROM, AT, TEST)
 _NOT_HERE = frozenset({"Port"})
 """What a restore is asked for, and is no failure if it comes out otherwise: the local AWS gives every server
 a port of its own.

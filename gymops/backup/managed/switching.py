@@ -14,7 +14,7 @@ from typing import Any
 from gymops.aws.databases import Databases
 from gymops.aws.proxies import Proxies
 from gymops.aws.session import AwsError
-from gymops.backup.managed import listing, proving, restoring
+from gymops.backup.managed import listing, proving, tags
 from gymops.backup.managed.backups import ManagedBackups
 from gymops.backup.managed.inside import Inside
 from gymops.backup.managed.waiting import Endless, Gone
@@ -81,7 +81,7 @@ class Switching:
         seal = self.backups.seals.go_on(self.change.seal, self.change.restore, self._seal)
         there = self._databases.of(self.change.new)
         if there is not None:  # it is the environment's now, and no restore deletes it any more
-            marks = [name for name in restoring.TAGS if name in there.tags]
+            marks = [name for name in tags.ALL if name in there.tags]
             if marks:
                 self._databases.untag(there.arn, marks)
         return {

@@ -13,7 +13,7 @@ import pytest
 from gymops.app import operations, reading
 from gymops.app.store.opening import open_store
 from gymops.backup.evidence import Result
-from gymops.backup.managed import proving, restoring
+from gymops.backup.managed import proving, tags
 from gymops.backup.port import Restored, Wanted
 from gymops.backup.recovery_point import new_id
 from gymops.backup.restore_test import How, run
@@ -130,5 +130,5 @@ def test_nothing_but_what_a_test_restored_is_ever_spoilt(own: World) -> None:
         "this is the environment's own database, and a drill never touches that",
     )
     assert own.events(own.name) == 3
-    assert restoring.TEST in other.tags
+    assert tags.TEST in other.tags
     own.backups.drop(kept)

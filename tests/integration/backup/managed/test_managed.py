@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from gymops.backup.managed import restoring
+from gymops.backup.managed.tags import TEST
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import OutOfReach, Restored, Wanted
 from gymops.backup.recovery_point import NoPoint
@@ -93,7 +93,7 @@ def test_a_restored_instance_is_set_as_its_source(world: World) -> None:
         assert differing == {}
         assert after["MasterUserSecret"]["KmsKeyId"] == before["MasterUserSecret"]["KmsKeyId"]
         tags = {one["Key"]: one["Value"] for one in after["TagList"]}
-        assert (tags["Name"], tags[restoring.TEST]) == (world.name, "false")
+        assert (tags["Name"], tags[TEST]) == (world.name, "false")
         assert plan.settings["DBSubnetGroupName"] == world.name
         assert (made.host, made.port, made.url) == ("127.0.0.1", after["Endpoint"]["Port"], None)
         assert world.backups.prove(plan, made).passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gymops.aws.proxies import Proxies
-from gymops.backup.managed import restoring
+from gymops.backup.managed import tags
 from gymops.backup.managed.switching import Switching, change, need_names
 from gymops.backup.port import Wanted
 from gymops.errors import GateRefused
@@ -39,7 +39,7 @@ def test_the_restored_one_takes_the_name_and_what_is_sealed_goes_on_from_there(o
     assert (told["proved"], told["seal"], told["events"]) == (1, 3, 1500)
     there = own.backups.aws.databases.find(own.name)
     assert there is not None
-    assert not set(restoring.TAGS) & set(there.tags)
+    assert not set(tags.ALL) & set(there.tags)
     with pytest.raises(GateRefused, match="no restore"):
         own.backups.drop(made.__class__(own.name, "", 0, None))
 
