@@ -33,14 +33,11 @@ class Overwritten:
     def install(self) -> None:
         """Put it into the emulator's DynamoDB."""
         dynamodb = ministack.service("dynamodb")
-        for name, make in (
-            ("_set_item", self._written),
-            ("_remove_item", self._written),
-            ("_describe_continuous_backups", self._describing),
-            ("_update_continuous_backups", self._updating),
-            ("_restore_table_to_point_in_time", self._restoring),
-        ):
-            ministack.wrap(dynamodb, name, make)
+        ministack.wrap(dynamodb, "_set_item", self._written)
+        ministack.wrap(dynamodb, "_remove_item", self._written)
+        ministack.wrap(dynamodb, "_describe_continuous_backups", self._describing)
+        ministack.wrap(dynamodb, "_update_continuous_backups", self._updating)
+        ministack.wrap(dynamodb, "_restore_table_to_point_in_time", self._restoring)
 
     def _written(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def write(table: Document, pk_val: Any, sk_val: Any, *item: Any) -> Any:
