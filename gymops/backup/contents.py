@@ -50,6 +50,12 @@ def read(connection: Connection) -> tuple[TableContent, ...]:
     return tuple(found)
 
 
+def tables(url: str) -> bool:
+    """Whether there are any."""
+    with translated(), closing(connect(url)) as connection:
+        return connection.execute(_TABLES).fetchone() is not None
+
+
 def hold(url: str, expected: Sequence[TableContent]) -> None:
     """Hold a database that came back to what was.
 

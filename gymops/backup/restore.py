@@ -146,7 +146,7 @@ class Restores:
         """Hold what came back to the newest seal on its way.
 
         Raises:
-            Unverified: nothing was sealed by then.
+            Unverified: nothing was sealed by then, or nothing is in it that was.
             NotRecovered: where there is no event log, a table is not what it was.
             DatabaseError: it cannot be read; ``Kind.DAMAGED`` says that it is broken.
         """
@@ -160,6 +160,12 @@ class Restores:
         if tables := live.target.point.tables:
             tell("prove", contents.told(tables))
             contents.hold(restored.url, tables)
+        elif not seal.events and not has_events(restored.url) and contents.tables(restored.url):
+            raise Unverified(
+                "it came back and answers; there is no event log in it, and what its tables held is not written"
+                " down",
+                hint=f'method = "dump" in [environments.{plan.environment}.backup] has that written down',
+            )
         tell("prove", f"{seal.events:,} events of seal {seal.number}")
         return hold(restored.url, self.vault.seals.sealed(seal.number))
 

@@ -80,6 +80,19 @@ def test_a_table_that_is_another_is_named(database: str, statement: str, why: st
     assert (told.value.message if told else None) == why
 
 
+def test_of_a_base_backup_nobody_can_tell(database: str, tmp_path: Path) -> None:
+    """It holds no log, and no word of its tables; of a database with nothing in it there is nothing to tell."""
+    backed = Backed(database, find_binaries(), vault_in(tmp_path, NAME), tmp_path)
+    empty = Stored(backed, [], [], tmp_path / "keys")
+    backed.taker().take(backed.taker().plan("daily"), CLOCK.now())
+    assert empty.test().result is Result.PASSED
+    backed.sql("CREATE TABLE pairs AS SELECT 1 AS one")
+    backed.taker().take(backed.taker().plan("daily"), CLOCK.now())
+    tested = empty.test()
+    assert (tested.result, tested.events.restored) == (Result.UNVERIFIED, None)
+    assert 'method = "dump"' in (tested.hint or "")
+
+
 def test_equal_rows_count_each_and_their_order_does_not(database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE pairs (t text, b bytea, f float8, at timestamptz)")
