@@ -162,8 +162,8 @@ class Restores:
             contents.hold(restored.url, tables)
         elif not seal.events and not has_events(restored.url) and contents.tables(restored.url):
             raise Unverified(
-                "it came back and answers; there is no event log in it, and what its tables held is not written"
-                " down",
+                "it came back and answers; there is no event log in it, and what its tables held is written"
+                " nowhere",
                 hint=f'method = "dump" in [environments.{plan.environment}.backup] has that written down',
             )
         tell("prove", f"{seal.events:,} events of seal {seal.number}")

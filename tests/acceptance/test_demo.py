@@ -53,6 +53,7 @@ def _next(output: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
+@pytest.mark.shows("titan-trakr", "data")
 def test_it_moves_proves_and_shows_that_the_proof_can_fail(
     first: subprocess.CompletedProcess[str],
 ) -> None:

@@ -81,7 +81,7 @@ def test_a_table_that_is_another_is_named(database: str, statement: str, why: st
 
 
 def test_of_a_base_backup_nobody_can_tell(database: str, tmp_path: Path) -> None:
-    """It holds no log, and no word of its tables; of a database with nothing in it there is nothing to tell."""
+    """It has no log, and no word of its tables; where nothing is in a database there is nothing to tell."""
     backed = Backed(database, find_binaries(), vault_in(tmp_path, NAME), tmp_path)
     empty = Stored(backed, [], [], tmp_path / "keys")
     backed.taker().take(backed.taker().plan("daily"), CLOCK.now())
