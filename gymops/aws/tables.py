@@ -29,6 +29,8 @@ class Table:
     made: datetime
     continuous: bool
     """Whether it can be restored to any time: point-in-time recovery."""
+    window: tuple[datetime, datetime] | None = None
+    """Between which times; None: to none, or to none yet."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Tables:
                 return None
             raise
         recovery = kept["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription") or {}
+        on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+        ends = [recovery.get(f"{end}RestorableDateTime") for end in ("Earliest", "Latest")]
         keys = sorted(told["KeySchema"], key=lambda one: one["KeyType"] != "HASH")
         return Table(
             name,
@@ -67,7 +71,8 @@ class Tables:
             told["TableStatus"],
             tuple(one["AttributeName"] for one in keys),
             told["CreationDateTime"].astimezone(UTC),
-            recovery.get("PointInTimeRecoveryStatus") == "ENABLED",
+            on,
+            (ends[0].astimezone(UTC), ends[1].astimezone(UTC)) if on and ends[0] and ends[1] else None,
         )
 
     def key(self, name: str) -> str | None:
@@ -136,8 +141,18 @@ class Tables:
             own = {"SSESpecificationOverride": given} if key.get("KMSMasterKeyArn") else {}
             self._client.restore_table_from_backup(TargetTableName=name, BackupArn=arn, **own)
 
+    def restore_at(self, source: str, name: str, at: datetime) -> None:
+        """Begin to make a table as another was at a whole second, encrypted as that one."""
+        key = self.key(source)
+        given = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+        own = {"SSESpecificationOverride": given} if key else {}
+        with translated(f"{name} from {source}"):
+            self._client.restore_table_to_point_in_time(
+                SourceTableName=source, TargetTableName=name, RestoreDateTime=at, **own
+            )
+
     def restoring(self, name: str) -> Job:
-        """How far a table is that is made of a backup."""
+        """How far a table is that is restored."""
         with translated(f"the table {name}"):
             status = self._client.describe_table(TableName=name)["Table"]["TableStatus"]
         return Job(name, "COMPLETED" if status == "ACTIVE" else "RUNNING", "", "", name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from gymops.backup.evidence import Evidence, Expected, State, Trial
+from gymops.backup.evidence import Evidence, Expected, Gap, State, Trial
 from gymops.backup.findings import LOOSE, Finding, Kind, day, volume
 from gymops.backup.port import Point, Window
 from gymops.backup.schedule import DAY, spelled
@@ -169,6 +169,8 @@ def _continuous(
 ) -> Iterator[Finding]:
     name = evidence.environment
     own = [window for window in evidence.listing.windows if not window.gone]
+    if not own and any(one.gap is Gap.TIMES for one in evidence.lacking):
+        return  # which table it is that cannot be restored to any time is said of that
     if not own:
         what = "nothing is received continuously: no time between two backups can be restored"
         yield Finding(Kind.MISSING, tier.name, now, what, f"gymops backup {name} --tier {tier.name}")

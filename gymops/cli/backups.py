@@ -79,7 +79,7 @@ def _list(environment: str, found: Listing, what: str) -> None:
         gone = f", set aside as {window.source}" if window.aside else ", deleted since" if window.gone else ""
         output.text(
             f"any time from {window.earliest:%Y-%m-%d %H:%M:%S} to {window.latest:%Y-%m-%d %H:%M:%S} UTC"
-            f" (server {window.id}{gone})"
+            f" ({'tables' if what == 'items' else 'server'} {window.id}{gone})"
         )
     for where, why in found.silent.items():
         output.note(f"{where}: {why}")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PACE_HERE, _PACE = 0.1, 5.0
 """Seconds between two looks at what AWS makes."""
+_SKEW = timedelta(seconds=5)
+"""So much may the clock here be beside DynamoDB's."""
 _KINDS = {"AWS::DynamoDB::Table": "table", "AWS::S3::Bucket": "bucket"}
 _DRILLS = ("changed-row", "missing-event")
 _NOT_DATA = ("ReleaseBucketName", "StaticBucketName")
@@ -48,6 +50,7 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     from gymops.backup.items.port import Source
     from gymops.backup.items.record import Sets
     from gymops.backup.items.tables import OnDemand, TableHolder
+    from gymops.backup.items.times import Times
     from gymops.backup.items.vaulted import Vaulted
     from gymops.backup.managed.waiting import Patience
     from gymops.backup.restore_test import Records
@@ -85,18 +88,21 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     if (name := outputs.get("BackupVaultName")) and (role := outputs.get("BackupRoleArn")):
         jobs, points = BackupJobs(account), Vaults(account)
         vaulted = Vaulted(jobs, points, patience, name, role, tables.key)
-    demand = OnDemand(tables, patience)
+    demand, holder = OnDemand(tables, patience), TableHolder(tables)
+    skew = timedelta() if account.local else _SKEW  # of one machine there is one clock
+    names = [one.name for one in sources if one.kind == "table"]
     return ItemBackups(
         environment=environment,
         prefix=deployment.prefix,
         sources=sources,
-        holders={"table": TableHolder(tables), "bucket": BucketHolder(AppBuckets(account))},
+        holders={"table": holder, "bucket": BucketHolder(AppBuckets(account))},
         takes={"table": vaulted, "bucket": vaulted} if vaulted else {"table": demand},
         keepers=(demand, vaulted) if vaulted else (demand,),
         vault=vault,
         region=account.region,
         patience=patience,
         tiers=tiers(settings, environment, outputs.get("BackupTiers")).tiers,
+        times=Times(environment, names, tables, holder, vault, patience, skew),
         verified=lambda: {
             one.recovery_point: one.ended for one in records.read() if one.passed and one.recovery_point
         },
@@ -127,12 +133,9 @@ def tiers(settings: Settings, environment: str, declared: str | None) -> Expecte
     from gymops.backup.tiers import Tier
 
     if vaults.backup(settings, environment).tiers:
-        given = vaults.tiers(settings, environment)
-        return Expected(tuple(one for one in given if one.schedule))
+        return Expected(tuple(vaults.tiers(settings, environment)))
     if declared:
-        expected = told.declared(declared)
-        # Whether every time in between is kept is asked of each table; no restore to one is proved.
-        return replace(expected, tiers=tuple(one for one in expected.tiers if one.schedule))
+        return told.declared(declared)
     daily = Tier("daily", Schedule(3, 0), 30 * DAY, rpo=DAY, rto=timedelta(minutes=30))
     return Expected((daily,))
 
@@ -180,6 +183,7 @@ def tests(own: ItemBackups, wanted: Sequence[Wanted] | None, drill: str | None) 
     from gymops.backup.port import Wanted
     from gymops.backup.recovery_point import new_id
     from gymops.backup.restore_test import How, Records, run
+    from gymops.backup.tiers import CONTINUOUS
 
     store, keys = own.vault.objects, own.vault.keys
     if drill not in (None, *_DRILLS):
@@ -192,11 +196,16 @@ def tests(own: ItemBackups, wanted: Sequence[Wanted] | None, drill: str | None) 
         return own.spoil(restored, missing=drill == "missing-event")
 
     if wanted is None:
-        taken = dict.fromkeys(one.tier for one in own.listing().points if one.ready and one.seal)
-        wanted = [Wanted(tier=name) for name in taken] or [Wanted()]
+        listing = own.listing()
+        taken = dict.fromkeys(one.tier for one in listing.points if one.ready and one.seal)
+        promised = any(one.schedule is None for one in own.tiers)
+        times = [Wanted(tier=CONTINUOUS)] if promised or listing.windows else []
+        wanted = [*(Wanted(tier=name) for name in taken), *times] or [Wanted()]
     records = Records(store, own.environment, keys)
     for one in wanted:
         clock = SystemClock()
+        if one.tier == CONTINUOUS and own.times.window():  # what is asked for after that is timed
+            own.times.witness(restoring.Phases())
         how = How(new_id(clock.now()), own.environment, own.tiers, Seals(store, own.environment, keys),
                   spoil=spoiled if drill else None)  # fmt: skip
         tested = run(own, _tiered(own, one), how, clock, restoring.Phases())
@@ -223,10 +232,17 @@ def restore(own: ItemBackups, wanted: Wanted, *, plan_only: bool, as_json: bool)
 
     plan, note = own.plan(wanted), output.note
     note(f"restore  {plan.environment}, as it was at {plan.lost_since:%Y-%m-%d %H:%M:%S.%f} UTC")
-    note(f"from     {plan.point}")
+    note(f"from     {plan.point or 'point-in-time recovery'}")
     for name, to in plan.settings.items():
         note(f"as       {to}: {name}")
-    note(f"proof    {plan.seal.events if plan.seal else 0:,} items that were the same before and after it")
+    if plan.seal:
+        note(f"proof    {plan.seal.events:,} items that were the same before and after it")
+    else:
+        note("proof    none: nothing was recorded around that moment")
+    note("lost     what was written since")
+    left = [one.name for one in own.sources if one.name not in plan.settings]
+    if plan.at and left:
+        note(f"not in it {', '.join(left)}: of a bucket list its versions, or restore a backup: --from ID")
     if plan_only:
         if as_json:
             output.document(plain(plan))

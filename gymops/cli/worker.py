@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gymops.cli import audits, context, output, vaults
+from gymops.cli import audits, context, items, output, vaults
 from gymops.clock import SystemClock
 from gymops.errors import GymopsError, LockHeld
 
@@ -86,8 +86,11 @@ def _tasks(settings: Settings, environment: str, now: datetime) -> Sequence[Task
 
     place = audits.place(settings, environment)
     found = place.evidence(now)
+    tiers = place.expected().tiers
+    if isinstance(place, items.Items):  # DynamoDB itself keeps the times in between
+        tiers = tuple(one for one in tiers if one.schedule)
     return worker.tasks(
-        environment, place.expected().tiers, found.listing.points, found.tests, now,
+        environment, tiers, found.listing.points, found.tests, now,
         managed=isinstance(place, audits.Managed),
     )  # fmt: skip
 

@@ -94,7 +94,8 @@ PARTS = (
     Part("S3, SNS, SQS, SSM, EventBridge", Kind.EMULATED, "by ministack"),
     Part(
         "DynamoDB", Kind.EMULATED,
-        "by ministack: items are kept, found and expire; encryption and point-in-time recovery are recorded",
+        "by ministack: items are kept, found and expire; encryption is recorded; a table comes back as it was"
+        " at any time since its recovery was switched on, or since 5,000 writes ago, and up to now",
     ),
     Part("Metrics of databases and the edge", Kind.ABSENT, "their alarms keep the state they have"),
     Part(

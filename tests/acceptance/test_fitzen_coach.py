@@ -146,6 +146,11 @@ def is_kept(shop: Coach) -> None:
     assert (tested["target"]["rto_seconds"], tested["target"]["met"]) == (1800, True)
     spoilt = json.loads(shop.run("restore-test staging --drill --json")[0])
     assert spoilt["result"] == "failed"
+    found = json.loads(shop.run("audit staging --json", 3)[0])["findings"]
+    assert [(one["kind"], one["tier"]) for one in found] == [("never-tested", "continuous")]
+    tested = json.loads(shop.run("restore-test staging --tier continuous --json")[0])
+    assert (tested["result"], tested["items"]) == ("passed", {"expected": 2, "restored": 2})
+    assert tested["target"] == {"tier": "continuous", "rpo_seconds": 3600, "rto_seconds": 1800, "met": True}
     assert json.loads(shop.run("audit staging --json")[0])["findings"] == []
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gymops import __version__
-from gymops.backup import runs, stream
-from gymops.backup.items import content as contents
-from gymops.backup.items.content import Content, Held, Look
+from gymops.backup import runs
+from gymops.backup.items import looks
+from gymops.backup.items.content import Content
 from gymops.backup.items.lost import broken
 from gymops.backup.items.port import TAGS, Holder, Keeper, Kept, Planned, Source
 from gymops.backup.items.record import Made, Part, Sets, Together, together
+from gymops.backup.items.times import Times
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
-from gymops.backup.recovery_point import NoPoint, SealedAt, StoredFile, new_id
+from gymops.backup.recovery_point import NoPoint, SealedAt, new_id
 from gymops.backup.tiers import CONTINUOUS, Tier, named
 from gymops.backup.vault import Vault
 from gymops.clock import ticks
@@ -48,6 +48,8 @@ class ItemBackups:
     region: str
     patience: Patience
     tiers: Sequence[Tier]
+    times: Times
+    """Of the tables."""
     verified: Callable[[], Mapping[str, datetime]] = dict
     """When a restore-test of a point last passed."""
     lasted: Callable[[str], float | None] = lambda _: None
@@ -59,7 +61,8 @@ class ItemBackups:
         there, verified = self._there(), self.verified()
         points = [self._point(one, there, verified) for one in self.sets.all()]
         points += [one.point for one in self.planned()]
-        return Listing(tuple(sorted(points, key=lambda one: one.taken)), ())
+        window = self.times.window()
+        return Listing(tuple(sorted(points, key=lambda one: one.taken)), (window,) if window else ())
 
     def planned(self) -> Sequence[Planned]:
         """What AWS Backup took by its own plan, of what is there. It is whole if it has all that its tier had
@@ -98,59 +101,75 @@ class ItemBackups:
 
     def plan(self, wanted: Wanted) -> RestorePlan:
         """Decide from what is listed."""
-        if wanted.at is not None or wanted.tier == CONTINUOUS:
-            raise ConfigError(
-                "what is between two backups of tables is not restored from here: nothing could be proved",
-                hint=f"gymops restore {self.environment} --from ID; or: aws dynamodb"
-                " restore-table-to-point-in-time",
-            )
-        chosen = self._chosen(wanted)
+        at, point = None, None
+        if wanted.tier == CONTINUOUS or wanted.at is not None:
+            if wanted.point is not None:
+                raise ConfigError("no time follows on a backup of tables", hint="--from or --at, not both")
+            at = moment = self.times.chosen(wanted.at)
+            chosen, of = self.times.recorded(at), [("table", name) for name in self.times.names]
+        else:
+            chosen = self._chosen(wanted)
+            point, moment = chosen.id, chosen.taken
+            of = [(part.kind, part.name) for part in chosen.parts]
         identifier = new_id(self.patience.clock.now())
         to = wanted.to or f"{self.prefix}-{'test' if wanted.test else 'restore'}-{identifier[-8:]}"
-        for part in chosen.parts:
-            if self.holders[part.kind].arn(name := self._called(to, part)) is not None:
+        new = {one: self.holders[one[0]].called(to, one[1]) for one in of}
+        for (kind, _), name in new.items():
+            if self.holders[kind].arn(name) is not None:
                 raise GateRefused(
-                    f"there is a {part.kind} {name} already", hint="restore to another name: --to NEW"
+                    f"there is a {kind} {name} already", hint="restore to another name: --to NEW"
                 )
         return RestorePlan(
             id=identifier,
             environment=self.environment,
-            source=", ".join(part.name for part in chosen.parts),
-            point=chosen.id,
-            at=None,
+            source=", ".join(name for _, name in of),
+            point=point,
+            at=at,
             to=to,
-            seal=chosen.sealed,
+            seal=chosen.sealed if chosen else None,
             last_seconds=self.lasted(KIND),
-            lost_since=chosen.taken,
+            lost_since=moment,
             lost_events=None,
             test=wanted.test,
-            settings={part.name: self._called(to, part) for part in chosen.parts},
+            settings={name: called for (_, name), called in new.items()},
         )
 
     def restore(self, plan: RestorePlan, tell: Tell = untold) -> Restored:
-        """Make a new one of each backup, all at once."""
-        chosen = self._chosen(Wanted(point=plan.point))
+        """Make a new one of each, all at once."""
+        chosen = None if plan.at else self._chosen(Wanted(point=plan.point))
         tell = self._beating(plan, tell)
-        new = {part: self._called(plan.to, part) for part in chosen.parts}
+        parts = chosen.parts if chosen else ()
+        of = [(part.kind, part.name) for part in parts] or [("table", name) for name in self.times.names]
+        new = {one: self.holders[one[0]].called(plan.to, one[1]) for one in of}
         if plan.test:
-            names = {kind: tuple(new[part] for part in new if part.kind == kind) for kind in self.holders}
-            self.sets.make(Made(plan.id, plan.to, names.get("table", ()), names.get("bucket", ())))
-        begun = []
-        for part, name in new.items():
-            tell("restore", f"{part.name} as {name}")
-            begun.append((name, self._keeper(part.backup).restore(part, name)))
+            made = {kind: tuple(new[one] for one in of if one[0] == kind) for kind, _ in of}
+            self.sets.make(Made(plan.id, plan.to, made.get("table", ()), made.get("bucket", ())))
+        for (_, name), to in new.items():
+            tell("restore", f"{name} as {to}")
+        begun = self.times.begin({name: new[kind, name] for kind, name in of}, plan.at) if plan.at else []
+        for part in parts:
+            to = new[part.kind, part.name]
+            begun.append((to, self._keeper(part.backup).restore(part, to)))
         for name, look in begun:
             self.patience.job("restore", name, look, tell)
         tags = {TAGS["environment"]: self.environment, TAGS["test"]: str(plan.test).lower()}
-        for part, name in new.items():
-            self.holders[part.kind].tag(name, tags)
+        for (kind, _), to in new.items():
+            self.holders[kind].tag(to, tags)
         return Restored(plan.to, self.region, 0, None)
 
     def prove(self, plan: RestorePlan, restored: Restored, tell: Tell = untold) -> Proof:
         """Hold what came back, item by item, to what was around its backup."""
-        chosen = self._chosen(Wanted(point=plan.point))
-        tell = self._beating(plan, tell)
-        found = [(part, self._held(part, self._called(restored.name, part), tell)) for part in chosen.parts]
+        chosen = self.times.recorded(plan.at) if plan.at else self._chosen(Wanted(point=plan.point))
+        if chosen is None:
+            raise Unverified(
+                "nothing was recorded around that moment: what came back is what DynamoDB says it was, and"
+                " nothing proves it",
+                hint=f"gymops restore-test {self.environment} --tier {CONTINUOUS} proves a moment of its own",
+            )
+        tell, found = self._beating(plan, tell), []
+        for part in chosen.parts:
+            holder, name = self.holders[part.kind], self._called(restored.name, part)
+            found.append((part, looks.held(self.vault, holder, part, name, tell)))
         lost = [one for part, held in found for one in broken(part, held)]
         unclear = [f"{part.name}: {key}" for part, held in found for key in held.unclear]
         if unclear and not lost:
@@ -271,30 +290,11 @@ class ItemBackups:
         backup = keeper.back_up(name, arn, label, tier.name, tier.keep.days, tell)
         tell("look", f"{name}, after")
         content = Content.of(before, holder.look(name))
-        stored = self._store(content, f"{self.environment}/{identifier}/{source.kind}-{name}.jsonl.zst.age")
+        key = f"{self.environment}/{identifier}/{source.kind}-{name}.jsonl.zst.age"
+        stored = looks.keep(self.vault, content, key)
         kept = keeper.there([(name, arn)]).get(backup)
         size, items, moving = kept.bytes if kept else None, len(content.steady), len(content.moving)
         return Part(name, arn, backup, size, stored, items, moving, content.digest, source.kind), asked
-
-    def _store(self, content: Content, key: str) -> StoredFile:
-        with self.vault.blobs.write(key) as sink:
-            written = stream.store(io.BytesIO(b"".join(content.lines())), sink, self.vault.keys)
-        return StoredFile(key, written.bytes, written.sha256, written.plain)
-
-    def _held(self, part: Part, name: str, tell: Tell) -> Held:
-        tell("prove", f"{part.items:,} items of {part.name}")
-        holder = self.holders[part.kind]
-        if holder.arn(name) is None:
-            raise Unverified(f"{name} was deleted meanwhile", hint="run the same again")
-        plain, file = io.BytesIO(), part.content
-        with self.vault.blobs.read(file.key) as source:
-            checked = stream.Checked(source, file.key, file.bytes, file.sha256)
-            stream.load(checked, plain, self.vault.keys, name=file.key)
-            checked.finish()
-        content = contents.load(plain.getvalue().splitlines())
-        found: Look
-        found, unclear = holder.settled(part, name, content, holder.look(name))
-        return contents.hold(content, found, unclear)
 
     def _chosen(self, wanted: Wanted) -> Together:
         there = self._there()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gymops.backup import runs
@@ -23,6 +24,8 @@ def gather(backups: ItemBackups, now: datetime, tests: Sequence[Trial]) -> Evide
     covered: set[str] = set()
     try:
         listing = backups.listing()
+        if all(one.schedule for one in backups.tiers):  # nobody said that the times in between are kept
+            listing = replace(listing, windows=())
         ready = {point.id for point in listing.points if point.ready}
         sets = [one for one in backups.sets.all() if one.id in ready]
         covered = {part.name for one in sets[-1:] for part in one.parts}

@@ -87,7 +87,7 @@ class Made:
 
 
 class Sets:
-    """``sets/ENV/ID.json`` and ``made/ENV/ID.json``, signed."""
+    """``sets/ENV/ID.json``, ``moments/ENV/ID.json`` and ``made/ENV/ID.json``, signed."""
 
     def __init__(self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = ()) -> None:
         self._objects, self._environment, self._keys = objects, named(environment), keys
@@ -108,6 +108,22 @@ class Sets:
     def remove(self, one: Together) -> None:
         """Take one out."""
         self._objects.delete(f"sets/{self._environment}/{one.id}.json")
+
+    def witness(self, one: Together) -> None:
+        """Record what was seen around a moment."""
+        self._add("moments", one.id, plain(one))
+
+    def moments(self) -> Sequence[Together]:
+        """All of them, the oldest first.
+
+        Raises:
+            Forged: one is damaged, or signed by another.
+        """
+        return sorted(self._all("moments", Together), key=lambda one: one.taken)
+
+    def forget(self, one: Together) -> None:
+        """Take a moment out."""
+        self._objects.delete(f"moments/{self._environment}/{one.id}.json")
 
     def make(self, one: Made) -> None:
         """Record what a test is going to make."""

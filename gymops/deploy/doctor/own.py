@@ -73,8 +73,8 @@ RESTORE: frozenset[str] = frozenset({
 TABLES: frozenset[str] = frozenset({
     "dynamodb:CreateBackup", "dynamodb:DeleteBackup", "dynamodb:DeleteItem", "dynamodb:DeleteTable",
     "dynamodb:DescribeBackup", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
-    "dynamodb:ListBackups", "dynamodb:PutItem", "dynamodb:RestoreTableFromBackup", "dynamodb:Scan",
-    "dynamodb:TagResource",
+    "dynamodb:ListBackups", "dynamodb:PutItem", "dynamodb:RestoreTableFromBackup",
+    "dynamodb:RestoreTableToPointInTime", "dynamodb:Scan", "dynamodb:TagResource",
     "backup:DeleteRecoveryPoint", "backup:DescribeBackupJob", "backup:DescribeBackupVault",
     "backup:DescribeRestoreJob", "backup:ListRecoveryPointsByBackupVault", "backup:ListTags",
     "backup:StartBackupJob", "backup:StartRestoreJob",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from gymops.backup.items.buckets import BucketHolder
 from gymops.backup.items.gather import gather
 from gymops.backup.items.port import Source
 from gymops.backup.items.tables import OnDemand, TableHolder
+from gymops.backup.items.times import Times
 from gymops.backup.items.vaulted import Vaulted
 from gymops.backup.keys import open_keys
 from gymops.backup.managed.waiting import Patience
@@ -72,6 +74,7 @@ class World:
             {"table": TableHolder(tables), "bucket": BucketHolder(AppBuckets(account))},
             {"table": vaulted, "bucket": vaulted}, (OnDemand(tables, patience), vaulted), place, "us-east-1",
             patience, (WEEKLY,),
+            Times("prod", [self.table], tables, TableHolder(tables), place, patience, timedelta()),
         )  # fmt: skip
 
     def versions(self, status: str) -> None:

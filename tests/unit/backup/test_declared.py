@@ -13,6 +13,7 @@ from gymops.backup.declared import declared
 from gymops.backup.schedule import DAYS
 from gymops.backup.tiers import DEFAULT, Tier
 from gymops.deploy.evaluate import evaluate
+from gymops.deploy.template import architecture, compose
 from gymops.errors import ConfigError
 from tests.unit.deploy.shipped import stack, values
 
@@ -102,6 +103,24 @@ def test_a_tier_of_another_name_has_no_targets() -> None:
     found = declared("hourly 13:00 keep 2 days; locked")
     assert found.tiers == (Tier("hourly", replace(DEFAULT[1].schedule, hour=13), 2 * DAY),)  # type: ignore[type-var]
     assert found.locked
+
+
+def test_a_tier_says_its_targets_where_they_are_its_own() -> None:
+    told = (
+        "continuous keep 35 days rpo 1 hour rto 30 minutes; daily 03:00 keep 9 days rto 1 hour copy us-east-1"
+    )
+    continuous, daily = declared(told).tiers
+    assert continuous == Tier("continuous", None, 35 * DAY, timedelta(hours=1), timedelta(minutes=30))
+    assert (daily.rpo, daily.rto, daily.copy) == (DAY, timedelta(hours=1), "us-east-1")
+
+
+def test_the_coach_may_lose_an_hour_and_be_away_for_half_an_hour() -> None:
+    app = compose(architecture("fitzen-coach").stack("app").template)
+    for store in ("dynamodb", "postgres"):
+        usual = {name: str(one["Default"]) for name, one in app.parameters.items() if "Default" in one}
+        told = evaluate(app.body["Outputs"]["BackupTiers"]["Value"], app, {**usual, "DataStore": store})
+        continuous = declared(str(told)).tiers[0]
+        assert (continuous.rpo, continuous.rto) == (timedelta(hours=1), timedelta(minutes=30))
 
 
 @pytest.mark.parametrize("text", ["daily", "daily 03:00", f"daily {DAYS[0]} keep 2 days", "daily keep ever"])

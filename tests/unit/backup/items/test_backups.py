@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,20 +23,25 @@ from gymops.backup.items.gather import gather
 from gymops.backup.items.port import Source
 from gymops.backup.items.record import Made
 from gymops.backup.items.tables import OnDemand, TableHolder
+from gymops.backup.items.times import Times
 from gymops.backup.keys import Keys
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
-from gymops.backup.port import Restored, Wanted
+from gymops.backup.port import OutOfReach, Restored, Wanted
+from gymops.backup.recovery_point import NoPoint
 from gymops.backup.restore_test import How, run
 from gymops.backup.schedule import DAY, Schedule
 from gymops.backup.tiers import Tier
 from gymops.backup.vault import Vault
-from gymops.errors import ConfigError, GateRefused, GymopsError
+from gymops.errors import GateRefused, GymopsError, Unverified
 from gymops.store.folder import FolderBlobs
 from tests.contract.objects import MemoryObjects
 from tests.unit.clocks import START, FakeClock
 
 DAILY = Tier("daily", Schedule(3, 0), 30 * DAY, rpo=DAY, rto=timedelta(minutes=30))
+CONTINUOUS = Tier("continuous", None, 35 * DAY, rpo=timedelta(hours=1), rto=timedelta(minutes=30))
+TRAILS = timedelta(minutes=5)
+"""So far behind DynamoDB's latest time is."""
 _NONE: Callable[[], None] = lambda: None  # noqa: E731
 
 
@@ -48,22 +53,31 @@ class MemoryTables:
         self.there: dict[str, dict[str, Item]] = {}
         self.kept: dict[str, tuple[str, TableBackup, dict[str, Item]]] = {}
         self.continuous = True
+        self.history: list[tuple[datetime, dict[str, dict[str, Item]]]] = []
+        """What there was after each write."""
         self.meanwhile: list[Callable[[], None]] = []
         """What others do after the first look, and after the backup."""
+        self.looked: list[Callable[[], None]] = []
+        """What they do after each look."""
 
     def put(self, name: str, item: Item) -> None:
         self.there.setdefault(name, {})[json.dumps(item["id"])] = item
+        self._written()
 
     def remove(self, name: str, key: Item) -> None:
         self.there[name].pop(json.dumps(key["id"]))
+        self._written()
 
     def find(self, name: str) -> Table | None:
         if name not in self.there:
             return None
-        return Table(name, f"arn:aws:dynamodb:{name}", "ACTIVE", ("id",), START, self.continuous)
+        window = (START, self.clock.now() - TRAILS) if self.continuous else None
+        return Table(name, f"arn:aws:dynamodb:{name}", "ACTIVE", ("id",), START, self.continuous, window)
 
     def items(self, name: str) -> Iterator[Item]:
         yield from list(self.there[name].values())
+        if self.looked:
+            self.looked.pop(0)()
 
     def back_up(self, table: str, name: str) -> str:
         self._others()
@@ -85,6 +99,10 @@ class MemoryTables:
     def restore(self, arn: str, name: str) -> None:
         self.there[name] = dict(self.kept[arn][2])
 
+    def restore_at(self, source: str, name: str, at: datetime) -> None:
+        assert START <= at <= self.clock.now() - TRAILS
+        self.there[name] = dict([there for when, there in self.history if when <= at][-1][source])
+
     def restoring(self, name: str) -> Job:
         return Job(name, "COMPLETED", "", "", name)
 
@@ -94,6 +112,9 @@ class MemoryTables:
 
     def delete(self, name: str) -> bool:
         return self.there.pop(name, None) is not None
+
+    def _written(self) -> None:
+        self.history.append((self.clock.now(), {name: dict(one) for name, one in self.there.items()}))
 
     def _others(self) -> None:
         if self.meanwhile:
@@ -116,11 +137,12 @@ def vault(objects: MemoryObjects, keys: Keys, data: Path, clock: FakeClock) -> V
 
 @pytest.fixture
 def backups(tables: MemoryTables, vault: Vault, clock: FakeClock) -> ItemBackups:
-    patience = Patience(clock)
+    patience, holder = Patience(clock), TableHolder(tables)
     demand = OnDemand(tables, patience)
     return ItemBackups(
         "prod", "prod-app", [Source("table", "goals"), Source("table", "users")],
-        {"table": TableHolder(tables)}, {"table": demand}, (demand,), vault, "us-east-1", patience, (DAILY,),
+        {"table": holder}, {"table": demand}, (demand,), vault, "us-east-1", patience, (DAILY,),
+        Times("prod", ["goals", "users"], tables, holder, vault, patience),
     )  # fmt: skip
 
 
@@ -128,10 +150,12 @@ def _item(number: int, value: str = "a") -> Item:
     return {"id": {"S": f"u{number}"}, "value": {"S": value}}
 
 
-def _test(backups: ItemBackups, spoil: Callable[[Restored], str] | None = None) -> restore_test.Tested:
+def _test(
+    backups: ItemBackups, spoil: Callable[[Restored], str] | None = None, tier: Tier = DAILY
+) -> restore_test.Tested:
     clock, vault = backups.patience.clock, backups.vault
-    how = How("one", "prod", (DAILY,), Seals(vault.objects, "prod", vault.keys), spoil=spoil)
-    return run(backups, Wanted(tier="daily"), how, clock)
+    how = How("one", "prod", (tier,), Seals(vault.objects, "prod", vault.keys), spoil=spoil)
+    return run(backups, Wanted(tier=tier.name), how, clock)
 
 
 def test_what_is_taken_is_listed_restored_and_proved(backups: ItemBackups, tables: MemoryTables) -> None:
@@ -205,15 +229,86 @@ def test_what_a_killed_test_left_goes_with_the_next_and_nothing_else(
         backups.drop(Restored("kept", "", 0, None))
 
 
-def test_nothing_is_restored_over_a_table_or_to_a_time_in_between(
-    backups: ItemBackups, tables: MemoryTables
-) -> None:
+def test_nothing_is_restored_over_a_table(backups: ItemBackups, tables: MemoryTables) -> None:
     backups.take("daily")
     tables.put("new-users", _item(1))
     with pytest.raises(GateRefused, match="new-users"):
         backups.plan(Wanted(to="new"))
-    with pytest.raises(ConfigError, match="nothing could be proved"):
-        backups.plan(Wanted(at=START))
+
+
+def test_a_moment_is_looked_at_from_both_sides_waited_for_restored_and_proved(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    clock.sleep(1000.25)
+    # After the first look at each table, before the moment; then after the moment, before the second look.
+    tables.looked = [_NONE, lambda: tables.put("users", _item(0, "b")),
+                     lambda: tables.put("users", _item(1, "b"))]  # fmt: skip
+    told: list[str] = []
+    made = backups.times.witness(lambda phase, how_far: told.append(f"{phase} {how_far}"))
+    assert (made.taken, made.items) == (START + timedelta(seconds=1006), 2)
+    assert "wait until 2026-01-01T00:16:46Z can be restored; now up to 2026-01-01T00:11:51Z" in told
+    assert clock.now() - made.taken >= TRAILS
+    tables.put("users", _item(9))
+    tested = _test(backups, tier=CONTINUOUS)
+    assert (tested.result, tested.events.restored, tested.restored_to) == (Result.PASSED, 2, made.taken)
+    assert tested.recovery_point is None
+    assert tested.rpo_seconds is not None
+    assert 300 <= tested.rpo_seconds < 330
+    assert tested.target.met is True
+    assert set(tables.there) == {"users", "goals"}
+
+    def spoil(restored: Restored) -> str:
+        tables.remove(f"{restored.name}-users", _item(2))
+        return "gone"
+
+    assert (
+        _test(backups, spoil, CONTINUOUS).message == 'the table users: the item {"id":{"S":"u2"}} is missing'
+    )
+
+
+def test_a_time_is_restored_as_it_was_and_proved_where_something_was_recorded_of_it(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    clock.sleep(10)
+    tables.put("users", _item(0, "later"))
+    with pytest.raises(OutOfReach, match="only just begun"):
+        backups.plan(Wanted(at=clock.now()))
+    clock.sleep(1000)
+    with pytest.raises(OutOfReach) as refused:
+        backups.plan(Wanted(at=clock.now()))
+    assert refused.value.nearest == clock.now() - TRAILS
+    with pytest.raises(OutOfReach) as refused:
+        backups.plan(Wanted(at=START - timedelta(days=1)))
+    assert refused.value.nearest == START
+    with pytest.raises(NoPoint, match="can be proved"):
+        backups.plan(Wanted(tier="continuous"))
+    plan = backups.plan(Wanted(at=START + timedelta(seconds=9.9), to="then"))
+    assert (plan.seal, plan.lost_since) == (None, START + timedelta(seconds=9))
+    restored = backups.restore(plan)
+    assert next(iter(tables.items("then-users"))) == _item(0)
+    with pytest.raises(Unverified, match="nothing was recorded around that moment"):
+        backups.prove(plan, restored)
+    made = backups.times.witness()
+    plan = backups.plan(Wanted(at=made.taken, to="again"))
+    assert backups.prove(plan, backups.restore(plan)).passed
+    tables.continuous = False
+    with pytest.raises(OutOfReach, match="goals, users"):
+        backups.plan(Wanted(at=made.taken))
+
+
+def test_the_times_in_between_are_held_to_a_test_where_the_tier_promises_them(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    clock.sleep(1000)
+    assert [one.latest for one in backups.listing().windows] == [clock.now() - TRAILS]
+    backups.tiers = (DAILY, CONTINUOUS)
+    backups.take("daily")
+    daily = _test(backups)
+    assert _kinds(backups, clock, daily) == {Kind.UNTESTED}
+    backups.times.witness()
+    assert _kinds(backups, clock, daily, _test(backups, tier=CONTINUOUS)) == set()
+    tables.continuous = False
+    assert _kinds(backups, clock, daily) == {Kind.NO_TIMES}
 
 
 def test_a_backup_that_fails_leaves_nothing_and_is_written_down(
@@ -262,7 +357,7 @@ def test_the_audit_finds_what_is_not_kept(
 
 def _kinds(backups: ItemBackups, clock: FakeClock, *tests: restore_test.Tested) -> set[Kind]:
     found = gather(backups, clock.now(), [trial(one) for one in tests])
-    return {one.kind for one in audit(found, Expected((DAILY,)), clock.now()).findings}
+    return {one.kind for one in audit(found, Expected(tuple(backups.tiers)), clock.now()).findings}
 
 
 def test_records_are_signed(backups: ItemBackups, objects: MemoryObjects) -> None:

@@ -10,6 +10,7 @@ from gymops.aws.backup_jobs import BackupJobs
 from gymops.aws.vaults import VaultPoint, Vaults
 from gymops.backup.items.backups import ItemBackups
 from gymops.backup.items.port import Source
+from gymops.backup.items.times import Continuous, Times
 from gymops.backup.items.vaulted import Vaulted
 from gymops.backup.keys import Keys
 from gymops.backup.managed.waiting import Patience
@@ -54,8 +55,9 @@ def _listed(
     holders: Any = {"table": Holders()}
     sources = [Source("table", "a"), Source("table", "b")]
     backups = ItemBackups(
-        "prod", "prod-app", sources, holders, {}, (keeper,), vault, "us-east-1", patience, ()
-    )
+        "prod", "prod-app", sources, holders, {}, (keeper,), vault, "us-east-1", patience, (),
+        Times("prod", (), cast(Continuous, None), holders["table"], vault, patience),
+    )  # fmt: skip
     return [(one.tier, one.taken, one.ready, one.size) for one in backups.listing().points]
 
 
