@@ -196,11 +196,9 @@ def tests(own: ItemBackups, wanted: Sequence[Wanted] | None, drill: str | None) 
         return own.spoil(restored, missing=drill == "missing-event")
 
     if wanted is None:
-        listing = own.listing()
-        taken = dict.fromkeys(one.tier for one in listing.points if one.ready and one.seal)
-        promised = any(one.schedule is None for one in own.tiers)
-        times = [Wanted(tier=CONTINUOUS)] if promised or listing.windows else []
-        wanted = [*(Wanted(tier=name) for name in taken), *times] or [Wanted()]
+        taken = dict.fromkeys(one.tier for one in own.listing().points if one.ready and one.seal)
+        promised = [one.name for one in own.tiers if one.schedule is None]
+        wanted = [Wanted(tier=name) for name in [*taken, *promised]] or [Wanted()]
     records = Records(store, own.environment, keys)
     for one in wanted:
         clock = SystemClock()

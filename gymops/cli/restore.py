@@ -31,10 +31,11 @@ A time that no backup covers is refused (4), with the nearest one that can be re
 --json: {"id", "environment", "recovery_point", "restored_to", "to", "url", "result": "passed", "failed" or
 "could not verify", "seal", "expected", "restored", "digest", "lost_events", "phases", "began", "ended",
 "message", "switched": the seal it goes on with, or null, "kept": what a database that was named by a URL is
-called since, or null}; of RDS also "release", as of `gymops deploy`, with
-"restore" {"kept", "seal", "events", "digest", ...}; with --plan the plan, exit 0.
-Exit 1: something sealed did not come back as it was, or nobody can tell; 5: --switch failed, and what ran
-before runs again; 6: nor could that be put back; 7, 8: of RDS, as of `gymops deploy`."""
+called since, or null}; of tables "items" {"expected", "restored"}; of RDS also "release", as of
+`gymops deploy`, with "restore" {"kept", "seal", "events", "digest", ...}; with --plan the plan, exit 0.
+Exit 1: something sealed did not come back as it was, or nobody can tell, as of tables at a TIME around which
+nothing was recorded; 5: --switch failed, and what ran before runs again; 6: nor could that be put back; 7, 8:
+of RDS, as of `gymops deploy`."""
 
 
 @click.command("restore", epilog=_EPILOG)

@@ -27,6 +27,7 @@ Examples:
   gymops restore-test local --with-app
   gymops restore-test local --drill        # spoil the copy: the test must notice
   gymops restore-test prod --pending       # what AWS Backup's own plan restored
+  gymops restore-test dev --tier continuous  # of tables: a moment that is waited for, some five minutes
 
 \b
 --json: {"result": "passed", "failed" or "could not verify", "tier", "recovery_point", "restored_to", "seal",

@@ -80,6 +80,8 @@ TABLES: frozenset[str] = frozenset({
     "backup:StartBackupJob", "backup:StartRestoreJob",
     "s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:GetBucketVersioning", "s3:ListBucketVersions",
     "s3:PutBucketTagging",
+    # what DynamoDB does in the new table for whoever restores
+    "dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem",
 })  # fmt: skip
 """What backing tables and buckets up and bringing them back does; no deploy needs it."""
 

@@ -52,7 +52,7 @@ class MemoryTables:
         self.clock = clock
         self.there: dict[str, dict[str, Item]] = {}
         self.kept: dict[str, tuple[str, TableBackup, dict[str, Item]]] = {}
-        self.continuous = True
+        self.continuous, self.earliest = True, START
         self.history: list[tuple[datetime, dict[str, dict[str, Item]]]] = []
         """What there was after each write."""
         self.meanwhile: list[Callable[[], None]] = []
@@ -71,7 +71,7 @@ class MemoryTables:
     def find(self, name: str) -> Table | None:
         if name not in self.there:
             return None
-        window = (START, self.clock.now() - TRAILS) if self.continuous else None
+        window = (self.earliest, self.clock.now() - TRAILS) if self.continuous else None
         return Table(name, f"arn:aws:dynamodb:{name}", "ACTIVE", ("id",), START, self.continuous, window)
 
     def items(self, name: str) -> Iterator[Item]:
@@ -264,6 +264,29 @@ def test_a_moment_is_looked_at_from_both_sides_waited_for_restored_and_proved(
     assert (
         _test(backups, spoil, CONTINUOUS).message == 'the table users: the item {"id":{"S":"u2"}} is missing'
     )
+
+
+def test_what_a_killed_test_of_a_moment_left_goes_with_the_next(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock, objects: MemoryObjects
+) -> None:
+    clock.sleep(1000)
+    backups.times.witness()
+    left = backups.plan(Wanted(tier="continuous", test=True))
+    backups.restore(left)
+    Leases(objects, "prod").drop(left.id)
+    assert set(backups.clear()) == {f"{left.to}-users", f"{left.to}-goals"}
+    assert set(tables.there) == {"users", "goals"}
+
+
+def test_what_can_be_restored_no_more_is_forgotten_with_what_it_was_held_to(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    clock.sleep(1000)
+    backups.times.witness()
+    tables.earliest = clock.now()
+    kept = backups.times.witness()
+    assert [one.id for one in backups.sets.moments()] == [kept.id]
+    assert len(backups.vault.blobs.keys("")) == 2
 
 
 def test_a_time_is_restored_as_it_was_and_proved_where_something_was_recorded_of_it(
