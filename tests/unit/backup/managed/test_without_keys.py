@@ -7,7 +7,7 @@ import sys
 
 IMPORTED = """
 import sys
-for name in ("pyrage", "zstandard", "click"):
+for name in ("pyrage", "zstandard", "click", "cryptography"):
     sys.modules[name] = None
 import gymops.scheduled
 from gymops.backup import audit, catalogue, declared, gather_rds, pinned, telling
