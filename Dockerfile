@@ -41,6 +41,8 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /opt/app
 # By number, as an orchestrator that refuses root needs it. Lambda brings a user of its own.
 USER 10001:10001
+# Fargate gives a mounted /tmp the mode that it has here only where the image says so.
+VOLUME /tmp
 # GYMOPS_APP_PORT and GYMOPS_APP_HEALTH_PATH change where it listens and what is asked.
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["python", "-m", "gymops.app.entry", "health"]

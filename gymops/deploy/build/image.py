@@ -117,6 +117,8 @@ def compose(base: Base, layer: Packed, app: App) -> Image:
         "Cmd": None if app.command else [app.handler],
         "User": _USER,
         "WorkingDir": f"/{APP}",
+        # Fargate gives a mounted /tmp the mode that it has in the image only where the image says so.
+        "Volumes": {**(configuration.get("Volumes") or {}), "/tmp": {}},  # noqa: S108
         "Labels": {
             **(configuration.get("Labels") or {}),
             "org.opencontainers.image.title": app.name,

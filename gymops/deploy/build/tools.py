@@ -70,6 +70,7 @@ def dockerfile(image: Image, base: Base) -> str:
         *(f"LABEL {json.dumps(name)}={json.dumps(value)}" for name, value in started["Labels"].items()),
         f"WORKDIR {started['WorkingDir']}",
         f"USER {started['User']}",
+        f"VOLUME {json.dumps(list(started['Volumes']))}",
         f"ENTRYPOINT {json.dumps(started['Entrypoint'])}",
         f"CMD {json.dumps(started.get('Cmd') or [])}",
     ]

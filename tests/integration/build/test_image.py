@@ -61,6 +61,7 @@ def test_pushed_pulled_back_unpacked_and_run(base: str, registry: str, tmp_path:
     config = json.loads(to.document(manifest["config"]["digest"]))
     assert (config["os"], config["architecture"]) == ("linux", "arm64")
     assert config["config"]["User"] == "10001:10001"
+    assert "/tmp" in config["config"]["Volumes"]  # noqa: S108
     assert config["config"]["Labels"]["from"] == "base"
     assert "PATH=/usr/bin" in config["config"]["Env"]
     assert len(config["rootfs"]["diff_ids"]) == len(manifest["layers"]) == 2

@@ -113,3 +113,4 @@ def test_a_real_buildah_for_a_machine_that_this_is_not(
     assert config["architecture"] == "arm64"
     assert config["config"]["Cmd"] == ["shop.main.handler"]
     assert config["config"]["User"] == "10001:10001"
+    assert "/tmp" in config["config"]["Volumes"]  # noqa: S108
