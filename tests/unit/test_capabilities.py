@@ -44,6 +44,14 @@ def test_a_cell_has_its_tests_or_says_that_there_is_none() -> None:
     assert lines[-1] == '[2]: ../tests/b/test_two.py "test_two"'
 
 
+def test_what_is_shown_in_another_way_has_its_note() -> None:
+    name, what = next(iter(capabilities.APART))
+    lines = capabilities.cells({(name, what): [ONE]}).splitlines()
+    row = next(line for line in lines if line.startswith(f"| [{name}]"))
+    assert r"| [1]\* |" in row
+    assert any(line.startswith(rf"- \* {what} of {name}: by a dump through a tunnel") for line in lines)
+
+
 def test_what_is_said_to_be_absent_is_shown_by_no_test() -> None:
     absent = next(iter(capabilities.ABSENT))
     with pytest.raises(ValueError, match="said to be absent"):
