@@ -11,6 +11,7 @@ from gymops.aws.account import Account
 from gymops.aws.session import AwsError, translated
 
 _GONE = frozenset({"NoSuchBucket", "NoSuchKey", "404", "NotFound"})
+_LATER = frozenset({"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "NoSuchVersion"})
 _BLOCK = 1 << 20
 
 
@@ -74,8 +75,8 @@ class AppBuckets:
             with translated(f"the bucket {name}"):
                 for page in self._client.get_paginator("list_object_versions").paginate(Bucket=name):
                     held = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-                    for one in held:
-                        self._client.delete_object(Bucket=name, Key=one["Key"], VersionId=one["VersionId"])
+                    if held:
+                        self._delete(name, held)
                 self._client.delete_bucket(Bucket=name)
         except AwsError as error:
             if error.reason == "BucketNotEmpty":
@@ -93,6 +94,15 @@ class AppBuckets:
         """Delete an object; its versions stay."""
         with translated(f"the bucket {name}"):
             self._client.delete_object(Bucket=name, Key=key)
+
+    def _delete(self, name: str, held: list[Any]) -> None:
+        """Versions, as many as one page lists."""
+        given = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in held]
+        told = self._client.delete_objects(Bucket=name, Delete={"Objects": given, "Quiet": True})
+        for one in told.get("Errors", []):
+            if one["Code"] not in _LATER:  # what stays for now is listed again
+                why = one.get("Message") or one["Code"]
+                raise AwsError(f"the bucket {name}: {one['Key']}: {why}", reason=one["Code"])
 
     @property
     def _client(self) -> Any:

@@ -14,6 +14,8 @@ from gymops.aws.session import AwsError, translated
 Item = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB spells it: attribute -> type -> value."""
 _GONE = frozenset({"ResourceNotFoundException", "TableNotFoundException", "BackupNotFoundException"})
+_LOOKS = 12
+"""So often in a row a new table is not found before it is gone."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Tables:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._missed: dict[str, int] = {}
+        """So often in a row a table was not there that is restored."""
 
     def find(self, name: str) -> Table | None:
         """A table; None if there is none."""
@@ -152,9 +156,16 @@ class Tables:
             )
 
     def restoring(self, name: str) -> Job:
-        """How far a table is that is restored."""
-        with translated(f"the table {name}"):
-            status = self._client.describe_table(TableName=name)["Table"]["TableStatus"]
+        """How far a table is that is restored; DynamoDB may tell of a new one a little later."""
+        try:
+            with translated(f"the table {name}"):
+                status = self._client.describe_table(TableName=name)["Table"]["TableStatus"]
+        except AwsError as error:
+            self._missed[name] = self._missed.get(name, 0) + 1
+            if error.reason not in _GONE or self._missed[name] > _LOOKS:
+                raise
+            return Job(name, "RUNNING", "", "", name)
+        self._missed.pop(name, None)
         return Job(name, "COMPLETED" if status == "ACTIVE" else "RUNNING", "", "", name)
 
     def tag(self, name: str, tags: Mapping[str, str]) -> None:

@@ -15,19 +15,19 @@ from gymops.backup.items.lost import broken
 from gymops.backup.items.port import TAGS, Holder, Keeper, Kept, Planned, Source
 from gymops.backup.items.record import Made, Part, Sets, Together, together
 from gymops.backup.items.times import Times
+from gymops.backup.items.unmaking import Unmaking
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import NoPoint, SealedAt, new_id
+from gymops.backup.schedule import DAY
 from gymops.backup.tiers import CONTINUOUS, Tier, named
 from gymops.backup.vault import Vault
-from gymops.clock import ticks
 from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
 from gymops.eventlog.proof import Proof
 
 KIND = "items"
 """The kind of what is restored, where its time is remembered."""
-_PATIENCE = 3600.0
 
 
 @dataclass
@@ -149,7 +149,7 @@ class ItemBackups:
         begun = self.times.begin({name: new[kind, name] for kind, name in of}, plan.at) if plan.at else []
         for part in parts:
             to = new[part.kind, part.name]
-            begun.append((to, self._keeper(part.backup).restore(part, to)))
+            begun.append((to, self._keeper(part.backup).restore(part, to, plan.id)))
         for name, look in begun:
             self.patience.job("restore", name, look, tell)
         tags = {TAGS["environment"]: self.environment, TAGS["test"]: str(plan.test).lower()}
@@ -193,16 +193,14 @@ class ItemBackups:
         """Delete what a test made, and nothing else."""
         for one in self.sets.made():
             if one.to == restored.name:
-                self._unmake(one, untold)
+                self._unmaking.unmake(one, untold)
                 return
         raise GateRefused(f"{restored.name} was made by no restore-test of {self.environment}")
 
     def clear(self, tell: Tell = untold) -> Sequence[str]:
         """Delete what tests left whose process is gone, or was silent for too long."""
         left = [one for one in self.sets.made() if not self._leases.held(one.id)]
-        for one in left:
-            self._unmake(one, tell)
-        return [name for one in left for name in (*one.tables, *one.buckets)]
+        return [name for one in left for name in self._unmaking.unmake(one, tell)]
 
     def spoil(self, restored: Restored, *, missing: bool) -> str:
         """A drill: delete or change the first item of what a test made; what was done.
@@ -287,7 +285,7 @@ class ItemBackups:
         tell("backup", name)
         asked = self.patience.clock.now()
         label = f"{self._label}-{identifier}"
-        backup = keeper.back_up(name, arn, label, tier.name, tier.keep.days, tell)
+        backup = keeper.back_up(name, arn, label, tier.name, -(-tier.keep // DAY), tell)
         tell("look", f"{name}, after")
         content = Content.of(before, holder.look(name))
         key = f"{self.environment}/{identifier}/{source.kind}-{name}.jsonl.zst.age"
@@ -347,18 +345,6 @@ class ItemBackups:
         self._keeper(part.backup).forget(part.backup)
         self.vault.blobs.delete(part.content.key)
 
-    def _unmake(self, one: Made, tell: Tell) -> None:
-        """Delete, and wait until all of it is gone."""
-        patience, made = self.patience, {"table": one.tables, "bucket": one.buckets}
-        for _ in ticks(patience.clock, timeout=_PATIENCE, interval=patience.interval):
-            left = [name for kind, names in made.items() for name in names if self.holders[kind].delete(name)]
-            if not left:
-                self.sets.unmade(one)
-                self._leases.drop(one.id)
-                return
-            tell("drop", ", ".join(left))
-        raise GymopsError(f"{one.to} is not deleted after an hour", hint="the next restore-test deletes it")
-
     def _beating(self, plan: RestorePlan, tell: Tell) -> Tell:
         """Whatever is told also says that a test still runs."""
         if not plan.test:
@@ -383,6 +369,10 @@ class ItemBackups:
 
     def _called(self, to: str, part: Part) -> str:
         return self.holders[part.kind].called(to, part.name)
+
+    @property
+    def _unmaking(self) -> Unmaking:
+        return Unmaking(self.sets, self._leases, self.holders, self.patience)
 
     @property
     def _leases(self) -> Leases:

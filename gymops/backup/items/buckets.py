@@ -62,20 +62,21 @@ class BucketHolder:
             states = [content.steady.get(key), *content.moving.get(key, ())]
             if now in states:
                 continue
-            for then in [one for one in states if one and one.split()[0] == now.split()[0]]:
-                same = self._same(part.name, name, key, then, now)
-                if same is None:
-                    unclear.append(key)
-                if same is not False:
-                    told[key] = then
-                    break
+            alike = [one for one in states if one and one.split()[0] == now.split()[0]]
+            same = {then: self._same(part.name, name, key, then, now) for then in alike}
+            if then := next((one for one, yes in same.items() if yes), None):
+                told[key] = then
+            elif None in same.values():
+                told[key] = next(one for one, yes in same.items() if yes is None)
+                unclear.append(key)
         return told, unclear
 
     def called(self, to: str, name: str) -> str:
         found = f"{to}-{name}".lower()
         if len(found) <= _LONGEST:
             return found
-        return f"{to[:40].lower()}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        short = to[:40].lower().rstrip("-.")
+        return f"{short}-{hashlib.sha256(found.encode()).hexdigest()[:16]}"
 
     def gaps(self, name: str) -> Sequence[Gap]:
         return [Gap.VERSIONS] if self.buckets.versioned(name) is False else []

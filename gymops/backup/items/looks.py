@@ -13,6 +13,7 @@ from gymops.backup.port import Tell
 from gymops.backup.recovery_point import StoredFile
 from gymops.backup.vault import Vault
 from gymops.errors import Unverified
+from gymops.store.blobs import NoBlob
 
 
 def keep(vault: Vault, content: Content, key: str) -> StoredFile:
@@ -26,16 +27,26 @@ def held(vault: Vault, holder: Holder, part: Part, name: str, tell: Tell) -> Hel
     """Look at what was restored.
 
     Raises:
-        Unverified: it is gone.
+        Unverified: it is gone, or what was seen around the backup cannot be read.
     """
     tell("prove", f"{part.items:,} items of {part.name}")
     if holder.arn(name) is None:
         raise Unverified(f"{name} was deleted meanwhile", hint="run the same again")
-    plain, file = io.BytesIO(), part.content
-    with vault.blobs.read(file.key) as source:
-        checked = stream.Checked(source, file.key, file.bytes, file.sha256)
-        stream.load(checked, plain, vault.keys, name=file.key)
-        checked.finish()
-    content = contents.load(plain.getvalue().splitlines())
+    content = _read(vault, part)
     found, unclear = holder.settled(part, name, content, holder.look(name))
     return contents.hold(content, found, unclear)
+
+
+def _read(vault: Vault, part: Part) -> Content:
+    plain, file = io.BytesIO(), part.content
+    try:
+        with vault.blobs.read(file.key) as source:
+            checked = stream.Checked(source, file.key, file.bytes, file.sha256)
+            stream.load(checked, plain, vault.keys, name=file.key)
+            checked.finish()
+    except (stream.Damaged, NoBlob) as error:
+        raise Unverified(
+            f"what {part.name} would be held to cannot be read, and the backup may be good: {error.message}",
+            hint=f"gymops backup {vault.environment}, and test that",
+        ) from None
+    return contents.load(plain.getvalue().splitlines())

@@ -83,7 +83,7 @@ class Keeper(Protocol):
         """Whether a backup of this ARN is theirs."""
 
     def back_up(self, name: str, arn: str, label: str, tier: str, days: int, tell: Tell) -> str:
-        """Back up, and wait for it; the ARN of the backup."""
+        """Back up, for so many days at least, and wait for it; the ARN of the backup."""
 
     def there(self, parts: Sequence[tuple[str, str]]) -> Mapping[str, Kept]:
         """What can be restored of these, each by name and ARN: by the ARN of the backup."""
@@ -91,8 +91,8 @@ class Keeper(Protocol):
     def planned(self, sources: Sequence[tuple[str, str]], known: Collection[str]) -> Sequence[Planned]:
         """What is kept of these, each by name and ARN, that is not among the known ARNs; the oldest first."""
 
-    def restore(self, part: Part, name: str) -> Callable[[], Job]:
-        """Begin to make a new one of a backup; what tells how far it is."""
+    def restore(self, part: Part, name: str, plan: str) -> Callable[[], Job]:
+        """Begin to make a new one of a backup, for a plan by its id; what tells how far it is."""
 
     def forget(self, backup: str) -> None:
         """Delete a backup; one that is gone is deleted already."""

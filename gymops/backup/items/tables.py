@@ -134,7 +134,7 @@ class OnDemand:
     def planned(self, sources: Sequence[tuple[str, str]], known: Collection[str]) -> Sequence[Planned]:  # noqa: ARG002
         return ()
 
-    def restore(self, part: Part, name: str) -> Callable[[], Job]:
+    def restore(self, part: Part, name: str, plan: str) -> Callable[[], Job]:  # noqa: ARG002
         self.tables.restore(part.backup, name)
         return lambda: self.tables.restoring(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,15 +62,17 @@ class Vaulted:
         made = [Planned(_point(row), frozenset(names[one.resource] for one in row)) for row in groups]
         return sorted(made, key=lambda one: one.point.taken)
 
-    def restore(self, part: Part, name: str) -> Callable[[], Job]:
+    def restore(self, part: Part, name: str, plan: str) -> Callable[[], Job]:
+        # A token that is used again begins nothing: it is another one for each plan.
+        token = f"{plan}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         if part.kind == "bucket":
             given = {"DestinationBucketName": name, "NewBucket": "true", "Encrypted": "true",
-                     "EncryptionType": "original", "CreationToken": name}  # fmt: skip
+                     "EncryptionType": "original", "CreationToken": token}  # fmt: skip
         else:
             key = self.key(part.name)
             own = {"encryptionType": "KMS", "kmsMasterKeyArn": key} if key else {"encryptionType": "Default"}
             given = {"targetTableName": name, **own}
-        job = self.jobs.restore(part.backup, self.role, given, name)
+        job = self.jobs.restore(part.backup, self.role, given, token)
         return lambda: self.jobs.restoring(job)
 
     def forget(self, backup: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gymops.aws.backup_jobs import Job
+from gymops.aws.session import AwsError
 from gymops.aws.tables import Item, Table, TableBackup
 from gymops.backup import restore_test
 from gymops.backup.audit import audit
@@ -27,7 +28,7 @@ from gymops.backup.items.times import Times
 from gymops.backup.keys import Keys
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
-from gymops.backup.port import OutOfReach, Restored, Wanted
+from gymops.backup.port import OutOfReach, Restored, Tell, Wanted
 from gymops.backup.recovery_point import NoPoint
 from gymops.backup.restore_test import How, run
 from gymops.backup.schedule import DAY, Schedule
@@ -227,6 +228,67 @@ def test_what_a_killed_test_left_goes_with_the_next_and_nothing_else(
     assert set(tables.there) == {"users", "goals", "kept-users", "kept-goals", "prod-app-test-results"}
     with pytest.raises(GateRefused):
         backups.drop(Restored("kept", "", 0, None))
+
+
+def test_what_a_killed_test_asked_for_and_aws_makes_later_goes_as_well(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock
+) -> None:
+    backups.take("daily")
+    asked = backups.plan(Wanted(test=True))
+    backups.sets.make(Made(asked.id, asked.to, (f"{asked.to}-goals", f"{asked.to}-users")))
+    assert backups.clear() == []
+    tables.put(f"{asked.to}-users", _item(1))
+    assert backups.clear() == [f"{asked.to}-users"]
+    assert backups.sets.made() != []
+    clock.sleep(backups.patience.timeout)
+    assert backups.clear() == []
+    assert backups.sets.made() == []
+
+
+@pytest.mark.parametrize(("passing", "left"), [(True, 0), (False, 1)])
+def test_a_verdict_stands_whatever_becomes_of_what_was_restored(
+    backups: ItemBackups, tables: MemoryTables, monkeypatch: pytest.MonkeyPatch, passing: bool, left: int
+) -> None:
+    backups.take("daily")
+    errors = [AwsError("slower", reason="ThrottlingException" if passing else "Denied", unknown=passing)]
+    delete = tables.delete
+
+    def refused(name: str) -> bool:
+        if errors:
+            raise errors.pop()
+        return delete(name)
+
+    monkeypatch.setattr(tables, "delete", refused)
+    assert _test(backups).result is Result.PASSED
+    assert len(backups.sets.made()) == left
+
+
+def test_a_backup_is_not_bad_because_what_it_is_held_to_is(backups: ItemBackups, data: Path) -> None:
+    backups.take("daily")
+    file = next(data.rglob("table-users.jsonl.zst.age"))
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes()[:-1])
+    tested = _test(backups)
+    assert tested.result is Result.UNVERIFIED
+    assert tested.message is not None
+    assert "the backup may be good" in tested.message
+    file.unlink()
+    assert _test(backups).result is Result.UNVERIFIED
+
+
+def test_a_retention_of_hours_is_a_day(backups: ItemBackups, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups.tiers = (Tier("hourly", Schedule(3, 0), timedelta(hours=12)),)
+    asked: list[int] = []
+    keeper = backups.takes["table"]
+
+    def back_up(_keeper: OnDemand, name: str, arn: str, label: str, tier: str, days: int, tell: Tell) -> str:
+        asked.append(days)
+        return own(keeper, name, arn, label, tier, days, tell)
+
+    own: Callable[..., str] = OnDemand.back_up
+    monkeypatch.setattr(OnDemand, "back_up", back_up)
+    backups.take("hourly")
+    assert asked == [1, 1]
 
 
 def test_nothing_is_restored_over_a_table(backups: ItemBackups, tables: MemoryTables) -> None:

@@ -80,10 +80,22 @@ def test_what_differs_by_its_etag_is_read(
     )  # fmt: skip
 
 
+def test_what_was_either_of_two_is_one_of_them() -> None:
+    buckets = MemoryBuckets()
+    buckets.there["copy"]["a"] = ("other-2", b"two")
+    holder = BucketHolder(buckets)
+    content = Content({}, {"a": ("3 parts-2", f"3 {_md5(b'two')}")})  # of the first nobody can tell
+    found, doubtful = holder.settled(PART, "copy", content, holder.look("copy"))
+    assert hold(content, found, doubtful).unclear == ()
+
+
 def test_names_are_those_a_bucket_can_have() -> None:
     holder = BucketHolder(MemoryBuckets())
     assert holder.called("new", "photos") == "new-photos"
     long = holder.called("prod-fitzen-coach-test-12345678", "prod-fitzen-coach-progress-photos-111111111111")
     other = holder.called("prod-fitzen-coach-test-12345678", "prod-fitzen-coach-profile-images-111111111111")
+    later = holder.called("prod-fitzen-coach-test-1234567890-1234567890-2", long)
+    assert (
+        len({long, other, later, holder.called("prod-fitzen-coach-test-1234567890-1234567890-3", long)}) == 4
+    )
     assert len(long) <= 63
-    assert long != other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -10,10 +10,12 @@ from gymops.aws.backup_jobs import BackupJobs
 from gymops.aws.vaults import VaultPoint, Vaults
 from gymops.backup.items.backups import ItemBackups
 from gymops.backup.items.port import Source
+from gymops.backup.items.record import Part
 from gymops.backup.items.times import Continuous, Times
 from gymops.backup.items.vaulted import Vaulted
 from gymops.backup.keys import Keys
 from gymops.backup.managed.waiting import Patience
+from gymops.backup.recovery_point import StoredFile
 from gymops.backup.vault import Vault
 from gymops.store.folder import FolderBlobs
 from tests.contract.objects import MemoryObjects
@@ -76,3 +78,25 @@ def test_what_begins_within_a_window_is_one_and_whole_if_it_has_what_the_one_bef
         ("weekly", START + WEEK, False, 5),
         ("weekly", START + 2 * WEEK, True, 10),
     ]
+
+
+class MemoryJobs:
+    """What was asked for."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def restore(self, point: str, role: str, metadata: Mapping[str, str], token: str) -> str:
+        self.tokens.append(token)
+        return "job"
+
+
+def test_another_plan_begins_another_restore_of_the_same_name(clock: FakeClock) -> None:
+    jobs = MemoryJobs()
+    keeper = Vaulted(
+        cast(BackupJobs, jobs), cast(Vaults, None), Patience(clock), "main", "role", lambda _: None
+    )
+    part = Part("a", "arn:a", "arn:aws:backup:x", 1, StoredFile("k", 1, "", 1), 1, 0, "")
+    for name, plan in (("new-a", "1"), ("new-a", "2"), ("new-b", "2"), ("new-b", "2")):
+        keeper.restore(part, name, plan)
+    assert len(set(jobs.tokens)) == 3
