@@ -36,12 +36,13 @@ the log is damaged: then the bytes are taken all the same, nothing is sealed, an
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(ctx: click.Context, environment: str, tier: str | None, as_json: bool) -> None:
-    """Take a backup of an environment's PostgreSQL: the whole server and its WAL.
+    """Take a backup of an environment: its PostgreSQL, or its tables and buckets.
 
-    What the event log holds is sealed first, so that a restore can be held to it. A server that only SQL
-    reaches is dumped. What is stored is compressed, encrypted and read back; what tiers let go of is
-    deleted, but never the last good one. `local` is the embedded server. Of an environment that is deployed
-    AWS Backup takes it, or RDS; of tables and buckets each item is looked at before and after.
+    What the event log holds is sealed first, so that a restore can be held to it; then the whole server and
+    its WAL are copied. A server that only SQL reaches is dumped. What is stored is compressed, encrypted and
+    read back; what tiers let go of is deleted, but never the last good one. `local` is the embedded server.
+    Of an environment that is deployed AWS Backup takes it, or RDS; of tables and buckets each item is looked
+    at before and after.
     """
     settings = context.settings(ctx)
     if managed.is_managed(settings, environment):

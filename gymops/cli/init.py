@@ -26,10 +26,11 @@ def command(ctx: click.Context, architecture: str | None, ci: str | None, as_jso
     """Write a commented gymops.toml into the current directory.
 
     Every setting is explained and commented out: the file changes nothing until you edit it. With an
-    architecture (titan-trakr; an unknown NAME lists all) it names that one, and sets the parameters of its
-    environments. With --ci github it is .github/workflows/gymops.yml that is written, for the environments of
-    the gymops.toml that is there: tests, a release of each pull request, a promotion of what was merged. A
-    file that exists is never overwritten.
+    architecture (titan-trakr, lifestyle-phased, voice-tracker-neon, productivity-fargate or fitzen-coach) it
+    names that one, and sets the parameters of its environments. With --ci github it is
+    .github/workflows/gymops.yml that is written, for the environments of the gymops.toml that is there:
+    tests, a release of each pull request, a promotion of what was merged. A file that exists is never
+    overwritten.
     """
     if ci and architecture:
         raise ConfigError("--ci and --architecture are two files", hint="gymops init --architecture first")

@@ -42,10 +42,11 @@ Exit codes: 0 told, or nothing was written; 130 Ctrl-C ended following."""
 def command(
     ctx: click.Context, environment: str, follow: bool, since: str, correlation: str | None, as_json: bool
 ) -> None:
-    """Show what an environment's functions wrote.
+    """Show what an environment's functions and services wrote.
 
-    The app writes a JSON line per request; a request's lines share its correlation_id, which is the caller's
-    X-Correlation-Id or X-Request-Id, or Lambda's own. What looks like a secret is masked.
+    What a service's tasks wrote is read like what functions did. The app writes a JSON line per request; a
+    request's lines share its correlation_id, which is the caller's X-Correlation-Id or X-Request-Id, or
+    Lambda's own. What looks like a secret is masked.
     """
     from gymops.aws.logs import Logs
     from gymops.deploy.verbs import logs

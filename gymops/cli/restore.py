@@ -52,7 +52,7 @@ def command(
     ctx: click.Context, environment: str, at: str | None, point: str | None, to: str | None, switch: bool,
     plan_only: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Bring an environment's PostgreSQL back as it was, beside the one that runs.
+    """Bring an environment's PostgreSQL, or its tables and buckets, back as they were, beside what runs.
 
     Never over a running database: it comes up in a folder of its own, apart from everything, and is held to
     what was sealed. --switch then lets the two change places; the one before is kept. Where a URL names the

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Return to a recorded release, by default the one before what runs; it becomes a new release.
 
-    The alias goes first, to the version of then, once it has answered; then the stack gets the template
-    and the parameters of then. The schema is never taken back.
+    The alias goes first, to the version of then, once it has answered, or the service to the task definition
+    of then; then the stack gets the template and the parameters of then. The schema is never taken back.
     """
     from gymops.deploy.verbs import look, rollback
 

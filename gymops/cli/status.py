@@ -32,8 +32,8 @@ Examples:
 def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     """Say how an environment is: its stacks, what serves, the last release, what is unfinished, who is at it.
 
-    The version that serves and its code are read back from Lambda, and compared with the release that the
-    ledger says is running. Nothing is changed, and nobody is waited for.
+    The version that serves and its code are read back from Lambda, or from ECS where a service serves, and
+    compared with the release that the ledger says is running. Nothing is changed, and nobody is waited for.
     """
     from gymops.deploy.verbs.look import status
 
