@@ -47,6 +47,10 @@ def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
     assert report.as_dict()["verified"]
     assert report.as_dict()["rows"] == {"source": 164, "written": 158, "already_there": 0, "rejected": 6}
     assert {one.what for one in report.plan.left_out} == {r"file \xff.jpg"}
+    assert {table.name for table in report.plan.tables} == {
+        "users", "workouts", "nutrition", "goals", "habits", "measurements", "reminders", "recipes",
+        "chat_history",
+    }  # fmt: skip
 
     assert types(report, "users") == {
         "user_id": "bigint", "name": "text", "phone": "text", "subscribed": "boolean", "joined": "date",
@@ -79,6 +83,10 @@ def test_the_coach_with_its_faults(tmp_path: Path, database: str) -> None:
 
     exercises = "SELECT phone, exercises FROM workouts JOIN users USING (user_id) WHERE user_id = 1"
     assert query(database, exercises) == [("00491701", 'squat, "deep"\nthen rest')]
+    habits = "SELECT user_id, streak FROM habits WHERE habit_id = 3 ORDER BY streak"
+    assert query(database, habits) == [(3, 3), (3, 30)]
+    weights = "SELECT taken::text, weight FROM measurements WHERE user_id < 4 ORDER BY taken"
+    assert query(database, weights) == [("2024-04-01", Decimal("70.1")), ("2024-04-03", Decimal("70.3"))]
     photos = "SELECT photo, photo IS NULL FROM recipes ORDER BY recipe_id"
     assert query(database, photos) == [(None, True), ("soup.jpg", False)]
 
