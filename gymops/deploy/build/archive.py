@@ -6,8 +6,10 @@ Of an archive of several platforms the one that is asked for is taken. Every byt
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ _HINT = (
 )
 _LARGEST = 1 << 22
 """Bytes of a document: manifest, list or configuration."""
+_CUT = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def build_archive(app: App, arch: Arch | None, places: Places) -> Built:
@@ -106,10 +109,14 @@ def _opened(file: Path) -> Iterator[_Archive]:
         tar = tarfile.open(file)  # noqa: SIM115 - closed below
     except FileNotFoundError:
         raise BuildError(f"{file}: is not there", hint=f"build it before: {_HINT}") from None
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, *_CUT) as error:
         raise BuildError(f"{file}: cannot be read: {error}", hint=_HINT) from None
     with tar:
-        yield _Archive(file, tar)
+        try:
+            found = _Archive(file, tar)  # by this everything has been read once
+        except (OSError, *_CUT) as error:
+            raise BuildError(f"{file}: cannot be read to its end: {error}", hint="build it again") from None
+        yield found
 
 
 def _chosen(archive: _Archive, arch: Arch, file: Path) -> str:

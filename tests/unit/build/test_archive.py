@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -108,6 +113,23 @@ def test_what_is_none_is_refused_and_leaves_nothing(tmp_path: Path, fault: str, 
     assert refused.value.hint
     out = tmp_path / "out"
     assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "bz2", "xz"])
+def test_one_that_was_cut_is_refused_wherever_that_was(tmp_path: Path, packed: str) -> None:
+    digest, blobs = image("arm64", Random(7).randbytes(20_000))
+    app = archive(tmp_path, blobs, [{"digest": digest}])
+    file = tmp_path / "shop.tar"
+    packs: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gz": gzip.compress, "xz": lzma.compress}
+    whole = packs.get(packed, bz2.compress)(file.read_bytes())
+    file.write_bytes(whole)
+    assert build_archive(app, "arm64", places(tmp_path)).artefact.digest == digest
+    # What is behind the last file of a tar is zeros, which nobody misses.
+    for share in range(75):
+        file.write_bytes(whole[: len(whole) * share // 100])
+        with pytest.raises(BuildError) as refused:
+            build_archive(app, "arm64", places(tmp_path))
+        assert refused.value.hint
 
 
 def test_a_layout_in_a_folder_is_one_too(tmp_path: Path) -> None:
