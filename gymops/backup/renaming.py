@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import LiteralString
 
@@ -25,7 +27,8 @@ from gymops.backup import loaded
 from gymops.backup.port import Tell, untold
 from gymops.backup.recovery_point import Kind, SealedAt
 from gymops.backup.restore import hold
-from gymops.backup.switch import NotSwitchedBack, SwitchedBack, grown
+from gymops.backup.restored import NotSwitchedBack, SwitchedBack
+from gymops.backup.switch import grown
 from gymops.backup.vault import Vault
 from gymops.clock import Clock, ticks
 from gymops.errors import GateRefused, GymopsError
@@ -68,6 +71,8 @@ SELECT format('ALTER %%s SET %%I TO %%s',
     split_part(one, '=', 1),
     CASE WHEN split_part(one, '=', 1) IN
         ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries')
+        AND substr(one, strpos(one, '=') + 1)
+            ~ '^("([^"]|"")+"|[[:alnum:]_$]+)(, *("([^"]|"")+"|[[:alnum:]_$]+))*$'
         THEN substr(one, strpos(one, '=') + 1) ELSE quote_literal(substr(one, strpos(one, '=') + 1)) END)
 FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) AS one
 WHERE d.datname = %(old)s
@@ -174,9 +179,14 @@ class Renaming:
                 with suppress(GymopsError):
                     self.clear(restore)
                 raise _as_before(error) from None
-        with self._undone(restore):
+        with self._undone(restore, seal.number):
             self.tell("switch", f"{self.name}: prove it in its place")
-            return self.vault.seals.go_on(seal.number, restore, partial(self._sealed, restore), here=True)
+            seals = self.vault.seals
+            found = seals.go_on(seal.number, restore, partial(self._sealed, restore), here=True)
+            if not self.begun(restore):  # an earlier run recorded that, and its names were given back
+                _proved(self._of(self._named("restored", restore)), seals.sealed(found.number))
+                self._exchange(restore)
+            return found
 
     def _load(self, binaries: Path, restored: str, point: str, new: str) -> None:
         """A dump as it is stored, for what was loaded apart has lost its owners; or the restored server."""
@@ -217,10 +227,7 @@ class Renaming:
         """Prove it, let them change names unless they did, and seal what is there."""
         there = self.begun(restore)
         url = self.url if there else self._of(self._named("restored", restore))
-        proof = hold(url, before)
-        if not proof.passed:
-            why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
-            raise GymopsError(f"in its place it is not what was sealed: {why}")
+        _proved(url, before)
         more, rejected = grown(url, before)
         if there:
             with closing(connect_plain(url)) as connection:
@@ -268,26 +275,48 @@ class Renaming:
         )
 
     @contextmanager
-    def _undone(self, restore: str) -> Iterator[None]:
-        """What fails in this block gives the one before its name back."""
+    def _undone(self, restore: str, proved: int) -> Iterator[None]:
+        """What fails in this block gives the one before its name back; the other is kept, for it may
+        have been written to. Once the seal is recorded that it goes on with, nothing is undone.
+        """
         try:
             yield
         except BaseException as error:
-            kept, new = self.kept(restore), self._named("restored", restore)
+            kept, undone = self.kept(restore), self._named("undone", secrets.token_hex(4))
             try:
-                with closing(self._aside()) as connection:
-                    if _there(connection, kept):
-                        self._rename(connection, (self.name, new), (kept, self.name))
-                    self._drop(connection, new)
+                begun = self.begun(restore)
+                recorded = begun and self._recorded(restore, proved)
+                if begun and not recorded:
+                    with closing(self._aside()) as connection:
+                        self._rename(connection, (self.name, undone), (kept, self.name))
+                    self.tell("switch", f"{self.name} has its name back; the other one is {undone}")
             except GymopsError as worse:
                 raise NotSwitchedBack(
                     f"{error}; and {self.name} has not its name back: {worse.message}",
-                    hint=f"the one before is {self.name} or {kept}, nothing of it was deleted; ALTER DATABASE"
-                    f' "{kept}" RENAME TO "{self.name}" gives it back',
+                    hint=f"nothing was deleted: the same command goes on with it; or, where there is {kept},"
+                    f' ALTER DATABASE "{self.name}" RENAME TO "{undone}" and then'
+                    f' ALTER DATABASE "{kept}" RENAME TO "{self.name}" give it back',
                 ) from error
             if not isinstance(error, GymopsError):
                 raise
+            if recorded:
+                raise NotSwitchedBack(
+                    f"{error.message}; {self.name} is what was restored, and its seal is recorded",
+                    hint="the same command ends it",
+                ) from error
+            if begun:
+                raise _as_before(error, f"; what it was meanwhile is kept in {undone}") from None
+            with suppress(GymopsError):
+                self.clear(restore)
             raise _as_before(error) from None
+
+    def _recorded(self, restore: str, proved: int) -> bool:
+        """Whether the seal is that it goes on with."""
+        row = takewhile(lambda one: one.number > proved, self.vault.seals.back())
+        try:
+            return any(one.goes_on and one.goes_on.restore == restore for one in row)
+        except GymopsError:
+            return False  # nobody knows; what is undone is kept, and can be done again
 
     def _drop(self, connection: Connection, name: str) -> None:
         with translated():
@@ -319,8 +348,15 @@ def _there(connection: Connection, name: str) -> bool:
     return bool(row and row[0])
 
 
-def _as_before(error: GymopsError) -> SwitchedBack:
+def _proved(url: str, before: Sealed) -> None:
+    proof = hold(url, before)
+    if not proof.passed:
+        why = proof.broken[0].describe() if proof.broken else "the rejected rows differ"
+        raise GymopsError(f"in its place it is not what was sealed: {why}")
+
+
+def _as_before(error: GymopsError, more: str = "") -> SwitchedBack:
     return SwitchedBack(
-        f"the environment is as it was before: {error.message}",
+        f"the environment is as it was before: {error.message}{more}",
         hint=error.hint or "look at the server's log",
     )

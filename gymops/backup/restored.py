@@ -1,4 +1,4 @@
-"""The record of a restore: ``restores/ENV/ID.json``, signed."""
+"""The record of a restore: ``restores/ENV/ID.json``, signed; and how one that was to take a place did not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,23 @@ from gymops import __version__
 from gymops.backup import envelope
 from gymops.backup.evidence import Result
 from gymops.backup.keys import Keys
+from gymops.errors import GymopsError
 from gymops.store.objects import Objects, named
 from gymops.store.records import plain
+
+
+class SwitchedBack(GymopsError):
+    """It did not work, and everything is as it was."""
+
+    exit_code = 5
+    code = "switched_back"
+
+
+class NotSwitchedBack(GymopsError):
+    """It did not work, and it could not be undone either."""
+
+    exit_code = 6
+    code = "not_switched_back"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from gymops.backup.catalogue import Seals
 from gymops.backup.port import Tell, untold
 from gymops.backup.recovery_point import SealedAt
 from gymops.backup.restore import has_events, hold
+from gymops.backup.restored import NotSwitchedBack, SwitchedBack
 from gymops.clock import Clock
 from gymops.errors import GateRefused, GymopsError
 from gymops.eventlog import sealing
@@ -34,20 +35,6 @@ from gymops.pg.embedded import Server
 _AT_FDCWD = -100
 _SWAP = 2
 """RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS."""
-
-
-class SwitchedBack(GymopsError):
-    """It did not work, and everything is as it was."""
-
-    exit_code = 5
-    code = "switched_back"
-
-
-class NotSwitchedBack(GymopsError):
-    """It did not work, and it could not be undone either."""
-
-    exit_code = 6
-    code = "not_switched_back"
 
 
 def refuse(server: Server, to: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gymops.backup import envelope, work
 from gymops.backup.recovery_point import SealedAt
-from gymops.backup.restored import Restoration, record
+from gymops.backup.restored import NotSwitchedBack, Restoration, record
 from gymops.backup.vault import Vault
 from gymops.errors import Exists, GymopsError
 from gymops.pg.embedded import Server
@@ -53,7 +53,7 @@ class Unfinished:
 @contextmanager
 def noted(home: Path, to: Path, vault: Vault, done: Restoration, seal: SealedAt | None) -> Iterator[None]:
     """What moves from one place to its name in this block says what it is until the block ends, well or not;
-    also if this process does not.
+    also if this process does not, or leaves behind what neither is in its place nor was undone.
     """
     one = {"restoration": plain(done), "seal": plain(seal), "data": number(home)}
     descriptor = os.open(home / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -64,6 +64,8 @@ def noted(home: Path, to: Path, vault: Vault, done: Restoration, seal: SealedAt 
         os.fsync(file.fileno())
         try:
             yield
+        except NotSwitchedBack:
+            raise
         except GymopsError:
             (to / NAME).unlink(missing_ok=True)
             raise

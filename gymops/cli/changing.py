@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from gymops.cli import restoring
+from gymops.cli import output, restoring
 from gymops.clock import SystemClock
+from gymops.errors import GymopsError
 
 if TYPE_CHECKING:
     from gymops.backup.port import RestorePlan, Tell
@@ -130,5 +131,8 @@ class _Named:
         over = replace(self.renaming, tell=tell)
         address = self.restores.address(restored)
         found = over.switch(restored.binaries, address, done.recovery_point or "", seal, done.id)
-        embedded.stop(restored, clock=clock)
+        try:
+            embedded.stop(restored, clock=clock)
+        except GymopsError as error:
+            output.note(f"{restored.home} still runs, and nobody needs it: {error.message}")
         return Changed(found.number, redact(over.url), over.kept(done.id))

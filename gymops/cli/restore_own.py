@@ -44,13 +44,14 @@ def restore(
     """Carry a plan out, and record it; what came of it, and how to connect.
 
     Raises:
-        SwitchedBack, NotSwitchedBack: recorded too, for what was restored is there.
+        SwitchedBack: recorded too, for what was restored is there.
+        NotSwitchedBack: recorded when the same command, or the next restore, ends it.
         GymopsError: nothing was restored.
     """
     from gymops.backup import unfinished
     from gymops.backup.evidence import Result
     from gymops.backup.restore_test import Watch
-    from gymops.backup.restored import Restoration, record
+    from gymops.backup.restored import NotSwitchedBack, Restoration, record
 
     clock = SystemClock()
     began, watch = clock.now(), Watch(clock, restoring.Phases())
@@ -81,7 +82,7 @@ def restore(
                 changed = place.change(restores.server(kept), seal, done, watch, begun=False)
                 done, url = replace(done, switched=changed.seal, kept=changed.kept), changed.url
         except GymopsError as error:
-            if (to / unfinished.NAME).exists():
+            if (to / unfinished.NAME).exists() and not isinstance(error, NotSwitchedBack):
                 record(vault.objects, vault.keys, unfinished.failed(done, error))
             raise
         watch.stop()
@@ -96,7 +97,8 @@ def go_on(
     """End what killed runs left behind the move to its name; what came of it if it is what is wanted now.
 
     Raises:
-        SwitchedBack, NotSwitchedBack: the environment was put back.
+        SwitchedBack: the environment was put back.
+        NotSwitchedBack: it was not, and the same goes on with it.
     """
     from gymops.backup import unfinished
 
@@ -128,6 +130,7 @@ def _end(
 ) -> tuple[Restoration, str | None]:  # fmt: skip
     from gymops.backup import isolated, unfinished
     from gymops.backup.evidence import Result
+    from gymops.backup.restored import NotSwitchedBack, SwitchedBack
     from gymops.pg import embedded
 
     tell, done = restoring.Phases(), one.done
@@ -143,7 +146,8 @@ def _end(
                     isolated.again(there, SystemClock())
                 url = restores.address(there)
     except GymopsError as error:
-        one.end(vault, unfinished.failed(done, error))
+        if isinstance(error, SwitchedBack) or not (begun or isinstance(error, NotSwitchedBack)):
+            one.end(vault, unfinished.failed(done, error))
         raise
     one.end(vault, done)
     return done, url

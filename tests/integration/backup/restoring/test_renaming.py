@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from gymops.backup.port import Wanted
 from gymops.backup.renaming import Renaming
 from gymops.backup.restore import Restores
 from gymops.backup.restore_test import How
-from gymops.backup.switch import SwitchedBack
+from gymops.backup.restored import NotSwitchedBack, SwitchedBack
 from gymops.backup.tiers import DEFAULT
 from gymops.clock import SystemClock
 from gymops.errors import GateRefused, GymopsError
@@ -204,13 +205,86 @@ def test_what_cannot_be_recorded_gives_the_one_before_its_name_back(
         with pytest.raises(SwitchedBack, match="as it was before: the store does not answer") as caught:
             shop.switch()
     assert caught.value.exit_code == 5
-    assert (shop.count(), shop.databases()) == (507, {"the shop"})
+    # What was written to the other one by then is not lost.
+    (undone,) = shop.databases() - {"the shop"}
+    assert undone.startswith("the shop-undone-")
+    assert undone in str(caught.value)
+    with psycopg.connect(shop.of(undone)) as other:
+        assert other.execute("SELECT count(*) FROM events").fetchone() == (1607,)
+    assert shop.count() == 507
     # And what cannot be loaded leaves nothing behind.
+    with psycopg.connect(shop.of("gymops"), autocommit=True) as other:
+        other.execute(f'DROP DATABASE "{undone}" WITH (FORCE)')
     shop.backed.sql("DROP OWNED BY clerk")
     shop.backed.sql("DROP ROLE clerk")
     with pytest.raises(SwitchedBack, match='role "clerk" does not exist'):
         shop.switch()
     assert (shop.count(), shop.databases()) == (507, {"the shop"})
+
+
+def test_once_its_seal_is_recorded_it_stays_and_the_same_ends_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Seals.add
+
+    def interrupted(seals: Seals, seal: Seal) -> None:
+        add(seals, seal)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Seals, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shop.switch()
+    kept = shop.renaming.kept(RESTORE)
+    assert (shop.count(), shop.databases()) == (1607, {"the shop", kept})
+    # Also where the names were given back since.
+    with psycopg.connect(shop.of("gymops"), autocommit=True) as other:
+        alone(shop)
+        other.execute('ALTER DATABASE "the shop" RENAME TO "the shop-put aside"')
+        other.execute(f'ALTER DATABASE "{kept}" RENAME TO "the shop"')
+    seal = shop.switch()
+    assert (seal.number, shop.count()) == (4, 1607)
+    assert shop.renaming.begun(RESTORE)
+
+
+def test_where_it_cannot_be_undone_the_statements_it_names_give_the_name_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Renaming._rename
+
+    def once(renaming: Renaming, *given: Any) -> None:
+        if renaming.begun(RESTORE):
+            raise GymopsError("somebody stays")
+        rename(renaming, *given)
+
+    def fails(*_: object) -> None:
+        raise GymopsError("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renaming, "_rename", once)
+        patch.setattr(Seals, "add", fails)
+        with pytest.raises(NotSwitchedBack, match="has not its name back: somebody stays") as caught:
+            shop.switch()
+    assert (caught.value.exit_code, shop.count()) == (6, 1607)
+    statements = re.findall(r'ALTER DATABASE "[^"]+" RENAME TO "[^"]+"', caught.value.hint or "")
+    assert len(statements) == 2
+    with psycopg.connect(shop.of("gymops"), autocommit=True) as other:
+        alone(shop)
+        for statement in statements:
+            other.execute(statement.encode())
+    assert shop.count() == 507
+
+
+def test_a_setting_is_none_of_our_statements(shop: Shop) -> None:
+    text = "public;ALTER/**/ROLE/**/clerk/**/SUPERUSER"
+    with psycopg.connect(shop.of("the shop", user="clerk"), autocommit=True) as clerk:
+        clerk.execute("SELECT set_config('search_path', %s, false)", [text])
+        clerk.execute('ALTER ROLE clerk IN DATABASE "the shop" SET search_path FROM CURRENT')
+    alone(shop)
+    assert shop.switch().events == 1607
+    assert shop.backed.sql("SELECT rolsuper::text FROM pg_roles WHERE rolname = 'clerk'") == ["false"]
+    with psycopg.connect(shop.of("the shop", user="clerk")) as clerk:
+        assert clerk.execute("SHOW search_path").fetchone() == (f'"{text}"',)
 
 
 def test_who_may_not_is_told_beforehand(shop: Shop) -> None:

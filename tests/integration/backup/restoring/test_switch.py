@@ -23,7 +23,7 @@ from gymops.backup.gather import gather
 from gymops.backup.port import Restored, RestorePlan, Wanted
 from gymops.backup.restore import Restores
 from gymops.backup.restore_test import How
-from gymops.backup.switch import SwitchedBack
+from gymops.backup.restored import SwitchedBack
 from gymops.backup.tiers import DEFAULT
 from gymops.backup.wal import WalGap
 from gymops.clock import SystemClock
