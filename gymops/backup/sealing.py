@@ -79,13 +79,13 @@ def _of_view(connection: Connection, log: PostgresLog, before: Sealed, environme
 
 def _empty(connection: Connection, facts: Facts, before: Sealed, environment: str) -> Seal | None:
     """A database without a table of events holds none, and that is sealed too; one that is of another schema
-    is not.
+    is not. Where events were sealed, neither is what was sealed.
     """
-    if facts.events:
+    if facts.events and not before.events:
         return None
     if before.events:
         raise LogDamaged(
-            f"the database has no events, and {before.events} were sealed",
+            f"the log that was sealed is gone: no events of our schema, and {before.events} were sealed",
             hint=f"gymops audit {environment}; gymops restore brings them back",
         )
     if before.last:

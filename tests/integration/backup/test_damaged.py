@@ -98,6 +98,20 @@ def test_what_failed_a_restore_test_is_not_the_last_good_one(backed: Backed) -> 
     assert [one.id for one in backed.vault.catalogue.points()] == [points[0].id]
 
 
+def test_a_table_of_events_of_another_schema_is_not_the_log_that_was_sealed(backed: Backed) -> None:
+    backed.append("ann", 2)
+    take(backed, "daily")
+    backed.sql("ALTER TABLE events RENAME TO events_before")
+    try:
+        backed.sql("CREATE TABLE events (id int)")
+        told = take(backed, "continuous").damaged
+    finally:
+        backed.sql("DROP TABLE IF EXISTS events")
+        backed.sql("ALTER TABLE events_before RENAME TO events")
+    assert told
+    assert "the log that was sealed is gone" in told.message
+
+
 def _failed(backed: Backed, point: str) -> restore_test.Tested:
     now = CLOCK.now()
     return restore_test.Tested(

@@ -90,7 +90,7 @@ def test_the_functions_seal_prove_and_judge_and_their_artefact_has_no_keys(
                 assert backups.read(made) == (
                     "healthy; the history of ann lists 0 workouts, its export all 1100 events"
                 )
-                assert backups.spoil(made, "later-event") == "later-event: user 'ann', position 550"
+                assert backups.spoil(made, "later-event") == "later-event: user 'ann', position 1"
                 assert [(one.user, one.chunk) for one in backups.prove(plan, made).broken] == [("ann", 1)]
             backups.drop(made)
 
