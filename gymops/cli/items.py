@@ -26,6 +26,8 @@ _PACE_HERE, _PACE = 0.1, 5.0
 """Seconds between two looks at what AWS makes."""
 _SKEW = timedelta(seconds=5)
 """So much may the clock here be beside DynamoDB's."""
+_APART = 65.0
+"""Seconds: what DynamoDB was asked for a minute ago and what it backs up may differ."""
 _KINDS = {"AWS::DynamoDB::Table": "table", "AWS::S3::Bucket": "bucket"}
 _DRILLS = ("changed-row", "missing-event")
 _NOT_DATA = ("ReleaseBucketName", "StaticBucketName")
@@ -87,7 +89,7 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     tables, vaulted = Tables(account), None
     if (name := outputs.get("BackupVaultName")) and (role := outputs.get("BackupRoleArn")):
         jobs, points = BackupJobs(account), Vaults(account)
-        vaulted = Vaulted(jobs, points, patience, name, role, tables.key)
+        vaulted = Vaulted(jobs, points, patience, name, role)
     demand, holder = OnDemand(tables, patience), TableHolder(tables)
     skew = timedelta() if account.local else _SKEW  # of one machine there is one clock
     names = [one.name for one in sources if one.kind == "table"]
@@ -107,6 +109,7 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
             one.recovery_point: one.ended for one in records.read() if one.passed and one.recovery_point
         },
         lasted=records.lasted,
+        apart=_APART if names and not account.local else 0.0,
     )
 
 

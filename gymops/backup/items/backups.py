@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 
-from gymops import __version__
 from gymops.backup import runs
 from gymops.backup.items import looks
-from gymops.backup.items.content import Content
+from gymops.backup.items.beating import beating
 from gymops.backup.items.lost import broken
 from gymops.backup.items.port import TAGS, Holder, Keeper, Kept, Planned, Source
+from gymops.backup.items.pruning import Pruning, whose
 from gymops.backup.items.record import Made, Part, Sets, Together, together
+from gymops.backup.items.taking import Taking
 from gymops.backup.items.times import Times
 from gymops.backup.items.unmaking import Unmaking
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import Listing, Point, Restored, RestorePlan, Tell, Wanted, untold
 from gymops.backup.recovery_point import NoPoint, SealedAt, new_id
-from gymops.backup.schedule import DAY
 from gymops.backup.tiers import CONTINUOUS, Tier, named
 from gymops.backup.vault import Vault
 from gymops.errors import ConfigError, GateRefused, GymopsError, Unverified
@@ -54,7 +54,9 @@ class ItemBackups:
     """When a restore-test of a point last passed."""
     lasted: Callable[[str], float | None] = lambda _: None
     """How long the last restore took."""
-    _beat: int = field(default=0, init=False)
+    apart: float = 0.0
+    """Seconds by which the moment of a backup is uncertain."""
+    _beats: Iterator[int] = field(default_factory=count, init=False)
 
     def listing(self) -> Listing:
         """What was recorded, and whether its backups are there."""
@@ -92,8 +94,10 @@ class ItemBackups:
                 hint=f"gymops audit {self.environment} says which; gymops backup {self.environment}",
             )
         with runs.watched(self.vault, chosen, self.patience.clock, tell):
-            made = self._take(chosen, tell)
-        self._prune(tell)
+            made = self._taking.take(chosen, tell)
+        now, pruning = self.patience.clock.now(), self._pruning
+        pruning.old(now, tell)
+        pruning.left(now, tell)
         found = next((one for one in self.listing().points if one.id == made.id), None)
         if found is None or not found.ready:
             raise GymopsError(f"{made.id} was deleted meanwhile", hint="run the same again")
@@ -221,7 +225,7 @@ class ItemBackups:
         return Sets(self.vault.objects, self.environment, self.vault.keys)
 
     def orphans(self) -> Sequence[str]:
-        """Backups that a killed run of ours left, and no record names: their ARNs."""
+        """Backups of ours that no record names, of a killed run or of records that are lost: their ARNs."""
         known = {part.backup for one in self.sets.all() for part in one.parts}
         names = [one.name for one in self.sources if one.kind == "table"]
         old = self.patience.clock.now() - timedelta(hours=1)
@@ -244,55 +248,6 @@ class ItemBackups:
             seal=one.sealed,
             verified=verified.get(one.id),
         )
-
-    def _take(self, tier: Tier, tell: Tell) -> Together:
-        if not any(source.kind in self.takes for source in self.sources):
-            raise GymopsError(
-                f"nothing takes backups of the buckets of {self.environment}: its stacks have no vault",
-                hint="AWS::Backup::BackupVault in the template; outputs BackupVaultName, BackupRoleArn",
-            )
-        began = self.patience.clock.now()
-        identifier, taken = new_id(began), None
-        parts: list[Part] = []
-        try:
-            for source in self.sources:
-                if source.kind in self.takes:
-                    part, asked = self._part(source, identifier, tier, tell)
-                    parts.append(part)
-                    taken = taken or asked
-            made = Together(
-                identifier, self.environment, tier.name, taken or began, self.patience.clock.now(),
-                tuple(parts), __version__, began + tier.keep,
-            )  # fmt: skip
-            self.sets.add(made)
-        except GymopsError:
-            for part in parts:  # the next run finds what is not deleted now
-                with suppress(GymopsError):
-                    self._forget(part)
-            raise
-        return made
-
-    def _part(self, source: Source, identifier: str, tier: Tier, tell: Tell) -> tuple[Part, datetime]:
-        name, holder, keeper = source.name, self.holders[source.kind], self.takes[source.kind]
-        arn = holder.arn(name)
-        if arn is None:
-            raise GymopsError(
-                f"the {source.kind} {name} is gone",
-                hint=f"gymops backups {self.environment} lists what it can be restored from",
-            )
-        tell("look", f"{name}, before")
-        before = holder.look(name)
-        tell("backup", name)
-        asked = self.patience.clock.now()
-        label = f"{self._label}-{identifier}"
-        backup = keeper.back_up(name, arn, label, tier.name, -(-tier.keep // DAY), tell)
-        tell("look", f"{name}, after")
-        content = Content.of(before, holder.look(name))
-        key = f"{self.environment}/{identifier}/{source.kind}-{name}.jsonl.zst.age"
-        stored = looks.keep(self.vault, content, key)
-        kept = keeper.there([(name, arn)]).get(backup)
-        size, items, moving = kept.bytes if kept else None, len(content.steady), len(content.moving)
-        return Part(name, arn, backup, size, stored, items, moving, content.digest, source.kind), asked
 
     def _chosen(self, wanted: Wanted) -> Together:
         there = self._there()
@@ -328,47 +283,28 @@ class ItemBackups:
             found |= keeper.there(list(own))
         return found
 
-    def _prune(self, tell: Tell) -> None:
-        """Let go of what is kept no longer, once there is another: the record first."""
-        now = self.patience.clock.now()
-        for one in self.sets.all():
-            if one.keep_until is not None and one.keep_until < now:
-                tell("prune", one.id)
-                self.sets.remove(one)
-                for part in one.parts:
-                    self._forget(part)
-        for backup in self.orphans():
-            tell("prune", backup)
-            self._keeper(backup).forget(backup)
-
-    def _forget(self, part: Part) -> None:
-        self._keeper(part.backup).forget(part.backup)
-        self.vault.blobs.delete(part.content.key)
-
     def _beating(self, plan: RestorePlan, tell: Tell) -> Tell:
-        """Whatever is told also says that a test still runs."""
-        if not plan.test:
-            return tell
-
-        def beat(phase: str, how_far: str) -> None:
-            self._beat += 1
-            self._leases.hold(plan.id, self._beat)
-            tell(phase, how_far)
-
-        beat("restore", plan.to)
-        return beat
+        return beating(self._leases, plan.id, self._beats, tell) if plan.test else tell
 
     def _keeper(self, backup: str) -> Keeper:
-        found = next((one for one in self.keepers if one.keeps(backup)), None)
-        if found is None:
-            raise GymopsError(
-                f"{backup} is in a vault that the stacks of {self.environment} do not name any more",
-                hint=f"gymops status {self.environment}",
-            )
-        return found
+        return whose(self.keepers, backup, self.environment)
 
     def _called(self, to: str, part: Part) -> str:
         return self.holders[part.kind].called(to, part.name)
+
+    @property
+    def _taking(self) -> Taking:
+        return Taking(
+            self.environment, self.sources, self.holders, self.takes, self.vault, self.patience, self.sets,
+            self._leases, self._label, self.apart,
+        )  # fmt: skip
+
+    @property
+    def _pruning(self) -> Pruning:
+        tables = [one.name for one in self.sources if one.kind == "table"]
+        return Pruning(
+            self.environment, tables, self.keepers, self.vault, self.sets, self._leases, self._label
+        )
 
     @property
     def _unmaking(self) -> Unmaking:

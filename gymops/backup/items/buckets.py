@@ -10,6 +10,7 @@ from typing import Protocol
 from gymops.aws.buckets import Listed
 from gymops.backup.evidence import Gap
 from gymops.backup.items.content import Content, Look
+from gymops.backup.items.port import EACH, Counted, uncounted
 from gymops.backup.items.record import Part
 
 _LONGEST = 63
@@ -50,10 +51,20 @@ class BucketHolder:
     def arn(self, name: str) -> str | None:
         return None if self.buckets.versioned(name) is None else f"arn:aws:s3:::{name}"
 
-    def look(self, name: str) -> Look:
-        return {one.key: f"{one.bytes} {one.etag}" for one in self.buckets.objects(name)}
+    def key(self, name: str) -> str | None:  # noqa: ARG002
+        return None  # each object is encrypted as it was
 
-    def settled(self, part: Part, name: str, content: Content, found: Look) -> tuple[Look, Sequence[str]]:
+    def look(self, name: str, counted: Counted = uncounted) -> Look:
+        found = {}
+        for number, one in enumerate(self.buckets.objects(name), 1):
+            found[one.key] = f"{one.bytes} {one.etag}"
+            if number % EACH == 0:
+                counted(number)
+        return found
+
+    def settled(
+        self, part: Part, name: str, content: Content, found: Look, counted: Counted = uncounted
+    ) -> tuple[Look, Sequence[str]]:
         """A copy may have another ETag, where it was written in other parts or encrypted otherwise. So what
         differs by its ETag alone is read: its MD5 may be the ETag of then, or it is what its source still is.
         """
@@ -64,6 +75,7 @@ class BucketHolder:
                 continue
             alike = [one for one in states if one and one.split()[0] == now.split()[0]]
             same = {then: self._same(part.name, name, key, then, now) for then in alike}
+            counted(len(told))
             if then := next((one for one, yes in same.items() if yes), None):
                 told[key] = then
             elif None in same.values():

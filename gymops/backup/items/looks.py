@@ -6,6 +6,7 @@ import io
 
 from gymops.backup import stream
 from gymops.backup.items import content as contents
+from gymops.backup.items.beating import counting
 from gymops.backup.items.content import Content, Held
 from gymops.backup.items.port import Holder
 from gymops.backup.items.record import Part
@@ -33,7 +34,8 @@ def held(vault: Vault, holder: Holder, part: Part, name: str, tell: Tell) -> Hel
     if holder.arn(name) is None:
         raise Unverified(f"{name} was deleted meanwhile", hint="run the same again")
     content = _read(vault, part)
-    found, unclear = holder.settled(part, name, content, holder.look(name))
+    counted = counting(tell, "prove", part.name)
+    found, unclear = holder.settled(part, name, content, holder.look(name, counted), counted)
     return contents.hold(content, found, unclear)
 
 

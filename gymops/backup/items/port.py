@@ -13,7 +13,15 @@ from gymops.backup.items.content import Content, Look
 from gymops.backup.items.record import Part
 from gymops.backup.port import Point, Tell
 
+Counted = Callable[[int], None]
+"""Is told from time to time how many items were read."""
+EACH = 1000
+"""Items of a list after which it is told."""
 TAGS = {"environment": "gymops:environment", "test": "gymops:restore-test"}
+
+
+def uncounted(_number: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +58,15 @@ class Holder(Protocol):
     def arn(self, name: str) -> str | None:
         """The ARN of one; None if there is none."""
 
-    def look(self, name: str) -> Look:
+    def key(self, name: str) -> str | None:
+        """The key of KMS by which one is encrypted that is restored with it; None: AWS's own."""
+
+    def look(self, name: str, counted: Counted = uncounted) -> Look:
         """What is in it; no snapshot."""
 
-    def settled(self, part: Part, name: str, content: Content, found: Look) -> tuple[Look, Sequence[str]]:
+    def settled(
+        self, part: Part, name: str, content: Content, found: Look, counted: Counted = uncounted
+    ) -> tuple[Look, Sequence[str]]:
         """What was found in a restored one, told as its source tells it; and of what nobody can tell."""
 
     def called(self, to: str, name: str) -> str:

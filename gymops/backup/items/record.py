@@ -38,6 +38,8 @@ class Part:
     """Of those that must."""
     kind: str = "table"
     """Or ``bucket``."""
+    key: str | None = None
+    """The key of KMS by which it was encrypted."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,36 @@ class Made:
     buckets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A backup or a moment that is being recorded. Law: this is, before anything of it is made."""
+
+    id: str
+    began: datetime
+
+
 class Sets:
-    """``sets/ENV/ID.json``, ``moments/ENV/ID.json`` and ``made/ENV/ID.json``, signed."""
+    """``ID.json`` below ``sets/ENV/``, ``moments/ENV/``, ``made/ENV/`` and ``taking/ENV/``, signed."""
 
     def __init__(self, objects: Objects, environment: str, keys: Keys, trusted: Collection[str] = ()) -> None:
         self._objects, self._environment, self._keys = objects, named(environment), keys
         self._trusted = {keys.public, *trusted}
+
+    def begin(self, one: Begun) -> None:
+        """Record that something is going to be recorded."""
+        self._add("taking", one.id, plain(one))
+
+    def begun(self) -> Sequence[Begun]:
+        """What was begun and has not ended, or was killed.
+
+        Raises:
+            Forged: one is damaged, or signed by another.
+        """
+        return self._all("taking", Begun)
+
+    def ended(self, one: Begun) -> None:
+        """It left nothing."""
+        self._objects.delete(f"taking/{self._environment}/{one.id}.json")
 
     def add(self, one: Together) -> None:
         """Record a recovery point."""

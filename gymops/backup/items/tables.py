@@ -12,7 +12,7 @@ from gymops.aws.tables import Item, Table, TableBackup
 from gymops.backup.evidence import Gap
 from gymops.backup.items import content as contents
 from gymops.backup.items.content import Content, Look
-from gymops.backup.items.port import Kept, Planned
+from gymops.backup.items.port import EACH, Counted, Kept, Planned, uncounted
 from gymops.backup.items.record import Part
 from gymops.backup.managed.waiting import Patience
 from gymops.backup.port import Tell
@@ -27,6 +27,9 @@ class Tables(Protocol):
 
     def find(self, name: str) -> Table | None:
         """A table."""
+
+    def key(self, name: str) -> str | None:
+        """The key of KMS by which a table is encrypted."""
 
     def items(self, name: str) -> Iterator[Item]:
         """All items."""
@@ -72,13 +75,23 @@ class TableHolder:
         found = self.tables.find(name)
         return found.arn if found else None
 
-    def look(self, name: str) -> Look:
+    def key(self, name: str) -> str | None:
+        return self.tables.key(name)
+
+    def look(self, name: str, counted: Counted = uncounted) -> Look:
         table = self.tables.find(name)
         if table is None:
             raise GymopsError(f"the table {name} is gone")
-        return {contents.key(one, table.keys): contents.fingerprint(one) for one in self.tables.items(name)}
+        found = {}
+        for number, one in enumerate(self.tables.items(name), 1):
+            found[contents.key(one, table.keys)] = contents.fingerprint(one)
+            if number % EACH == 0:
+                counted(number)
+        return found
 
-    def settled(self, part: Part, name: str, content: Content, found: Look) -> tuple[Look, Sequence[str]]:  # noqa: ARG002
+    def settled(
+        self, part: Part, name: str, content: Content, found: Look, counted: Counted = uncounted  # noqa: ARG002
+    ) -> tuple[Look, Sequence[str]]:  # fmt: skip
         return found, ()
 
     def called(self, to: str, name: str) -> str:

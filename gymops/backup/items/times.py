@@ -8,24 +8,29 @@ the same both times must come back, as of any backup.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Protocol
 
 from gymops import __version__
 from gymops.aws.backup_jobs import Job
 from gymops.aws.tables import Table
 from gymops.backup.items import looks
+from gymops.backup.items.beating import beating, counting
 from gymops.backup.items.content import Content
 from gymops.backup.items.port import Holder
-from gymops.backup.items.record import Part, Sets, Together
+from gymops.backup.items.record import Begun, Part, Sets, Together
+from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Endless, Patience
 from gymops.backup.port import OutOfReach, Tell, Window, untold
 from gymops.backup.recovery_point import NoPoint, new_id
 from gymops.backup.tiers import CONTINUOUS
 from gymops.backup.vault import Vault
 from gymops.clock import ticks
+from gymops.errors import GymopsError
 
 _SECOND = timedelta(seconds=1)
 _TRAILS = 1800.0
@@ -75,17 +80,30 @@ class Times:
         Raises:
             Endless: it does not come to be restorable.
         """
-        clock, identifier = self.patience.clock, new_id(self.patience.clock.now())
-        before = {}
+        clock, leases = self.patience.clock, Leases(self.vault.objects, self.environment)
+        begun = Begun(new_id(clock.now()), clock.now())
+        self._sets.begin(begun)
+        try:
+            made = self._witness(begun.id, beating(leases, begun.id, count(), tell))
+        finally:
+            with suppress(GymopsError):
+                leases.drop(begun.id)
+        self._sets.ended(begun)
+        self._forget_old(tell)
+        return made
+
+    def _witness(self, identifier: str, tell: Tell) -> Together:
+        clock, before = self.patience.clock, {}
         for name in self.names:
             tell("look", f"{name}, before")
-            before[name] = self.holder.look(name)
+            before[name] = self.holder.look(name, counting(tell, "look", name))
         at = _whole_up(clock.now() + self.skew)
         clock.sleep((at + self.skew - clock.now()).total_seconds())
         parts = []
         for name in self.names:
             tell("look", f"{name}, after")
-            content = Content.of(before.pop(name), self.holder.look(name))
+            after = self.holder.look(name, counting(tell, "look", name))
+            content = Content.of(before.pop(name), after)
             key = f"{self.environment}/{identifier}/table-{name}.jsonl.zst.age"
             stored, arn = looks.keep(self.vault, content, key), self.holder.arn(name) or name
             steady, moving = len(content.steady), len(content.moving)
@@ -93,7 +111,6 @@ class Times:
         self._wait(at, tell)
         made = Together(identifier, self.environment, CONTINUOUS, at, clock.now(), tuple(parts), __version__)
         self._sets.witness(made)
-        self._forget_old()
         return made
 
     def chosen(self, at: datetime | None) -> datetime:
@@ -156,14 +173,18 @@ class Times:
             f"after {_TRAILS / 60:.0f} minutes {_text(at)} cannot be restored yet", hint="run the same again"
         )
 
-    def _forget_old(self) -> None:
-        """What cannot be restored any more proves nothing."""
+    def _forget_old(self, tell: Tell) -> None:
+        """What cannot be restored any more proves nothing: the looks first, then the record."""
         window = self.window()
         for one in self._moments():
-            if window and one.taken < window.earliest:
-                self._sets.forget(one)
+            if window is None or one.taken >= window.earliest:
+                continue
+            try:
                 for part in one.parts:
                     self.vault.blobs.delete(part.content.key)
+                self._sets.forget(one)
+            except GymopsError as error:
+                tell("prune", f"{one.id} stays for now: {error.message}")
 
     def _on(self, name: str) -> bool:
         found = self.tables.find(name)

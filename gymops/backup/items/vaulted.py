@@ -30,8 +30,6 @@ class Vaulted:
     vault: str
     role: str
     """As what AWS Backup works."""
-    key: Callable[[str], str | None]
-    """The key of KMS by which a table is encrypted."""
 
     def keeps(self, backup: str) -> bool:
         return ":backup:" in backup
@@ -69,7 +67,7 @@ class Vaulted:
             given = {"DestinationBucketName": name, "NewBucket": "true", "Encrypted": "true",
                      "EncryptionType": "original", "CreationToken": token}  # fmt: skip
         else:
-            key = self.key(part.name)
+            key = part.key
             own = {"encryptionType": "KMS", "kmsMasterKeyArn": key} if key else {"encryptionType": "Default"}
             given = {"targetTableName": name, **own}
         job = self.jobs.restore(part.backup, self.role, given, token)

@@ -63,7 +63,7 @@ class World:
         self.versions("Enabled")
         account = Account("us-east-1", endpoint=aws.settings.url, number=ACCOUNT)
         tables, patience = Tables(account), Patience(self.clock, interval=0.1)
-        vaulted = Vaulted(BackupJobs(account), Vaults(account), patience, vault, ROLE, tables.key)
+        vaulted = Vaulted(BackupJobs(account), Vaults(account), patience, vault, ROLE)
         place = Vault(
             "prod", DirectoryObjects(folder / "records", self.clock), FolderBlobs(folder / "d", self.clock),
             open_keys(folder / "keys", {}), folder / "work", str(folder),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ class MemoryTables:
         """What there was after each write."""
         self.meanwhile: list[Callable[[], None]] = []
         """What others do after the first look, and after the backup."""
+        self.numbers = count()
+        self.beside = timedelta()
+        """So far beside the request is the moment of a backup."""
         self.looked: list[Callable[[], None]] = []
         """What they do after each look."""
 
@@ -75,6 +79,9 @@ class MemoryTables:
         window = (self.earliest, self.clock.now() - TRAILS) if self.continuous else None
         return Table(name, f"arn:aws:dynamodb:{name}", "ACTIVE", ("id",), START, self.continuous, window)
 
+    def key(self, name: str) -> str | None:
+        return f"key-of-{name}"
+
     def items(self, name: str) -> Iterator[Item]:
         yield from list(self.there[name].values())
         if self.looked:
@@ -82,9 +89,11 @@ class MemoryTables:
 
     def back_up(self, table: str, name: str) -> str:
         self._others()
-        arn = f"arn:aws:dynamodb:{table}/backup/{len(self.kept)}"
+        arn = f"arn:aws:dynamodb:{table}/backup/{next(self.numbers)}"
         made = TableBackup(arn, name, "AVAILABLE", self.clock.now(), 10)
-        self.kept[arn] = (table, made, dict(self.there[table]))
+        then = self.clock.now() + self.beside
+        there = [there for when, there in self.history if when <= then][-1] if self.beside else self.there
+        self.kept[arn] = (table, made, dict(there[table]))
         self._others()
         return arn
 
@@ -198,6 +207,7 @@ def test_what_is_written_meanwhile_may_come_back_as_either(
     backups.take("daily")
     parts = {part.name: part for part in backups.sets.all()[0].parts}
     assert (parts["users"].items, parts["users"].moving, parts["goals"].moving) == (1, 2, 0)
+    assert parts["users"].key == "key-of-users"
     assert _test(backups).result is Result.PASSED
 
 
@@ -413,13 +423,88 @@ def test_what_is_old_goes_with_the_next_backup_and_not_before(
     first = backups.take("daily")
     clock.sleep(timedelta(days=31).total_seconds())
     assert [one.id for one in backups.listing().points] == [first.id]
-    lost = tables.back_up("users", "gymops-prod-killed")
-    clock.sleep(2 * 3600)
     second = backups.take("daily")
     assert [one.id for one in backups.listing().points] == [second.id]
-    assert lost not in tables.kept
     assert len(tables.kept) == 2
     assert len(backups.vault.blobs.keys("")) == 2
+
+
+def test_what_cannot_be_deleted_now_is_told_and_goes_with_the_next(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = backups.take("daily")
+    clock.sleep(timedelta(days=31).total_seconds())
+    told: list[str] = []
+
+    def refused(_arn: str) -> None:
+        raise AwsError("it is in use", reason="BackupInUseException")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(tables, "forget", refused)
+        second = backups.take("daily", lambda phase, how_far: told.append(f"{phase} {how_far}"))
+    assert f"prune {first.id} stays for now: it is in use" in told
+    assert {one.id for one in backups.listing().points} == {first.id, second.id}
+    backups.take("daily")
+    assert first.id not in {one.id for one in backups.listing().points}
+    assert len(tables.kept) == len(backups.vault.blobs.keys("")) == 4
+
+
+def test_what_a_killed_backup_left_goes_with_one_an_hour_later_and_no_lost_record_takes_a_backup_with_it(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock, objects: MemoryObjects
+) -> None:
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    tables.meanwhile = [_NONE, _NONE, _NONE, killed]
+    with pytest.raises(KeyboardInterrupt):
+        backups.take("daily")
+    assert len(tables.kept) == 2
+    assert backups.sets.begun() != []
+    backups.take("daily")
+    assert len(tables.kept) == 4
+    clock.sleep(2 * 3600)
+    backups.take("daily")
+    assert (len(tables.kept), backups.sets.begun()) == (4, [])
+
+    for key in objects.keys("sets/prod/"):
+        objects.delete(key)
+    clock.sleep(2 * 3600)
+    backups.take("daily")
+    assert len(tables.kept) == 6
+    assert len(backups.orphans()) == 4
+
+
+def test_looks_of_which_nothing_was_recorded_go(
+    backups: ItemBackups, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.sleep(1000)
+
+    def refused(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Times, "_wait", refused)
+        with pytest.raises(KeyboardInterrupt):
+            backups.times.witness()
+    kept = backups.times.witness()
+    assert len(backups.vault.blobs.keys("")) == 4
+    clock.sleep(2 * 3600)
+    point = backups.take("daily")
+    assert {one.split("/")[1] for one in backups.vault.blobs.keys("")} == {kept.id, point.id}
+
+
+@pytest.mark.parametrize("beside", [timedelta(seconds=-60), timedelta(seconds=60)])
+def test_what_is_written_about_when_a_backup_is_asked_for_makes_it_no_bad_one(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock, beside: timedelta
+) -> None:
+    backups.apart, tables.beside = 65.0, beside
+    clock.sleep(1000)
+    tables.put("users", _item(0, "b"))
+    clock.sleep(30)
+    point = backups.take("daily")
+    assert point.taken == clock.now() - timedelta(seconds=2 * 65)
+    tested = _test(backups)
+    assert (tested.result, tested.events.restored) == (Result.PASSED, 4)
 
 
 def test_the_audit_finds_what_is_not_kept(

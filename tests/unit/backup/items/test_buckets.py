@@ -89,6 +89,14 @@ def test_what_was_either_of_two_is_one_of_them() -> None:
     assert hold(content, found, doubtful).unclear == ()
 
 
+def test_a_long_look_is_told_of_meanwhile() -> None:
+    buckets = MemoryBuckets()
+    buckets.there["photos"] = {str(number): ("etag", b"") for number in range(2500)}
+    told: list[int] = []
+    assert len(BucketHolder(buckets).look("photos", told.append)) == 2500
+    assert told == [1000, 2000]
+
+
 def test_names_are_those_a_bucket_can_have() -> None:
     holder = BucketHolder(MemoryBuckets())
     assert holder.called("new", "photos") == "new-photos"

@@ -50,9 +50,7 @@ def _listed(
     points: Sequence[VaultPoint], objects: MemoryObjects, keys: Keys, data: Any, clock: FakeClock
 ) -> list[tuple[str | None, datetime, bool, int | None]]:
     patience = Patience(clock)
-    keeper = Vaulted(
-        cast(BackupJobs, None), cast(Vaults, MemoryVaults(*points)), patience, "main", "role", lambda _: None
-    )
+    keeper = Vaulted(cast(BackupJobs, None), cast(Vaults, MemoryVaults(*points)), patience, "main", "role")
     vault = Vault("prod", objects, FolderBlobs(data, clock), keys, data / "work", "")
     holders: Any = {"table": Holders()}
     sources = [Source("table", "a"), Source("table", "b")]
@@ -85,18 +83,19 @@ class MemoryJobs:
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
+        self.keys: set[str] = set()
 
     def restore(self, point: str, role: str, metadata: Mapping[str, str], token: str) -> str:
         self.tokens.append(token)
+        self.keys.add(metadata["kmsMasterKeyArn"])
         return "job"
 
 
 def test_another_plan_begins_another_restore_of_the_same_name(clock: FakeClock) -> None:
     jobs = MemoryJobs()
-    keeper = Vaulted(
-        cast(BackupJobs, jobs), cast(Vaults, None), Patience(clock), "main", "role", lambda _: None
-    )
-    part = Part("a", "arn:a", "arn:aws:backup:x", 1, StoredFile("k", 1, "", 1), 1, 0, "")
+    keeper = Vaulted(cast(BackupJobs, jobs), cast(Vaults, None), Patience(clock), "main", "role")
+    part = Part("a", "arn:a", "arn:aws:backup:x", 1, StoredFile("k", 1, "", 1), 1, 0, "", key="arn:key")
     for name, plan in (("new-a", "1"), ("new-a", "2"), ("new-b", "2"), ("new-b", "2")):
         keeper.restore(part, name, plan)
     assert len(set(jobs.tokens)) == 3
+    assert jobs.keys == {"arn:key"}  # as it was then: its table may be gone
