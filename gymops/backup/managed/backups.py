@@ -248,7 +248,8 @@ class ManagedBackups:
         )
 
     def _prune(self, source: Source) -> None:
-        pruning.prune(self._catalogue, self.aws.databases, self._look(source), self.patience.clock.now())
+        now = self.patience.clock.now()
+        pruning.prune(self._catalogue, self.aws.databases, self._look(source), now, self.verified())
         self.seals.sum_up()
 
     def _snapshot(self, point: str, plan: RestorePlan, source: Source, tell: Tell) -> str:

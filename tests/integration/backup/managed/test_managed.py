@@ -250,7 +250,11 @@ def test_snapshots_whose_time_is_over_go_and_the_newest_never(own: World) -> Non
     first = backups.take("daily")
     second = backups.take("daily")
     clock.days = 31
+    backups.verified = lambda: {first.id: clock.now()}  # a test of that one passed, and of none that is newer
     third = backups.take("daily")
+    assert {point.id for point in backups.listing().points} == {foreign, first.id, third.id}
+    backups.verified = dict
+    backups._prune(backups.source())
     assert {point.id for point in backups.listing().points} == {foreign, third.id}
     assert [one.id for one in backups._catalogue.points()] == [third.id]
     assert first.id != second.id
