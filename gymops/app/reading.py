@@ -14,7 +14,7 @@ from gymops.app.main import create_app
 from gymops.app.settings import AppSettings
 from gymops.app.store.postgres import PostgresStore
 from gymops.clock import Clock
-from gymops.errors import AppFailed
+from gymops.errors import AppFailed, Unverified
 from gymops.eventlog.postgres import PostgresLog
 
 Get = Callable[[str], tuple[int, bytes]]
@@ -31,6 +31,7 @@ def read(url: str, clock: Clock) -> str:
 
     Raises:
         AppFailed: it does not work on it.
+        Unverified: it takes too long to fold what is not folded.
     """
     user = whose(url)
     settings = AppSettings.from_environment(
@@ -42,6 +43,11 @@ def read(url: str, clock: Clock) -> str:
     try:
         with closing(PostgresStore(lambda *, refresh=False: url, clock=clock)) as store:  # noqa: ARG005
             build_all(store, tell=_untold, stop=stop)
+            if stop.is_set():
+                raise Unverified(
+                    f"what is not folded takes longer than {_FOLDING:.0f} s",
+                    hint="restore it (gymops restore), and let an app fold it",
+                )
             app = create_app(store, settings, clock=clock)
             return through(lambda path: asyncio.run(_ask(app, path)), url, user)
     finally:
