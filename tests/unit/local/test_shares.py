@@ -1,4 +1,4 @@
-"""What an alarm's expression comes to: arithmetic of metrics, and nothing else."""
+"""What an alarm's expression comes to: arithmetic of metrics, their sum, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ VALUES = {"errors": 6.0, "calls": 120.0, "none": 0.0, "missing": None}
         ("errors / none", None),
         ("errors / (errors - errors)", None),
         ("missing + errors", None),
+        ("SUM(METRICS())", 126.0),
     ],
 )
 def test_it_is_reckoned(text: str, value: float | None) -> None:
@@ -28,7 +29,7 @@ def test_it_is_reckoned(text: str, value: float | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["SUM(METRICS())", "IF(errors > 5, 1, 0)", "errors ** 2", "unknown", "errors +", ""],
+    ["SUM(errors)", "IF(errors > 5, 1, 0)", "errors ** 2", "unknown", "errors +", ""],
 )
 def test_more_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="The local AWS reckons alarms by"):
@@ -37,6 +38,10 @@ def test_more_is_refused(text: str) -> None:
 
 def said(text: str) -> list[Mapping[str, object]]:
     return [{"Id": "errors", "MetricStat": {}}, {"Id": "share", "Expression": text}]
+
+
+def test_of_metrics_without_a_number_there_is_no_sum() -> None:
+    assert expression(said("SUM(METRICS())"), {"errors": None, "calls": None}) is None
 
 
 def test_a_query_finds_nothing_here() -> None:

@@ -1,7 +1,8 @@
 """Alarms of a stack on what is reckoned from several metrics, as the share of calls that fail.
 
-Arithmetic, and no more of CloudWatch's metric math: anything else is refused when the stack is made. A query
-(``SELECT``) is recorded and finds nothing, as only AWS's own services count what it asks for.
+Arithmetic and the sum of all metrics, and no more of CloudWatch's metric math: anything else is refused when
+the stack is made. A query (``SELECT``) is recorded and finds nothing, as only AWS's own services count what it
+asks for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 from gymops.local.plane import ministack
 from gymops.local.plane.types.kind import typed
 
-_REFUSED = "The local AWS reckons alarms by + - * / of metrics with a MetricStat; not by {}"
+_REFUSED = (
+    "The local AWS reckons alarms by + - * / and SUM(METRICS()) of metrics with a MetricStat; not by {}"
+)
 _DOES: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }  # fmt: skip
@@ -61,6 +64,9 @@ def _reckoned(node: ast.expr, values: Named) -> float | None:
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
+        case ast.Call() if ast.unparse(node) == "SUM(METRICS())":
+            there = [one for one in values.values() if one is not None]
+            return sum(there) if there else None
         case ast.Name(id=name) if name in values:
             return values[name]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _DOES:
