@@ -22,6 +22,8 @@ UNHEALTHY = "DeploymentFailed"
 AT_ONCE = "AllAtOnce"
 _GOING = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 _LONGEST = 6 * 3600.0
+_TRIES = 6
+"""Looks for a deployment that was asked for, and whose answer was lost."""
 _MOST = 100
 """Deployments that are looked through for one that was asked for before."""
 
@@ -99,12 +101,15 @@ class Deployments:
     def _free(self, *, returning: bool) -> None:
         """End what goes on: what is only kept is not kept longer, and whoever goes back stops the rest.
 
+        Who goes back stops a release also while what served before it is kept: its healthy tasks get the
+        requests again within seconds, and what follows is done from there.
+
         Raises:
             AwsError: somebody else deploys.
         """
         for one in self._told(self._ids(_GOING)):
             identifier = str(one["deploymentId"])
-            if one.get("instanceTerminationWaitTimeStarted"):
+            if one.get("instanceTerminationWaitTimeStarted") and (not returning or _goes_back(one)):
                 self._no_longer_kept(identifier)
             elif returning:
                 self._stop(identifier)
@@ -118,14 +123,26 @@ class Deployments:
 
     def _create(self, wanted: Revision, reference: str, shape: str) -> str:
         content = {"content": wanted.spec, "sha256": sha256(wanted.spec.encode()).hexdigest()}
-        name = shape or AT_ONCE
-        with translated(f"a deployment of version {wanted.version} of {wanted.service}"):
-            made = self._client.create_deployment(
-                **self._where,
-                deploymentConfigName=f"CodeDeployDefault.ECS{name}",
-                description=_about(wanted, reference),
-                revision={"revisionType": "AppSpecContent", "appSpecContent": content},
-            )
+        # A return is the answer to an alarm, and must not be stopped by it.
+        given = {} if shape else {"overrideAlarmConfiguration": {"enabled": False}}
+        try:
+            with translated(f"a deployment of version {wanted.version} of {wanted.service}"):
+                made = self._client.create_deployment(
+                    **self._where,
+                    **given,
+                    deploymentConfigName=f"CodeDeployDefault.ECS{shape or AT_ONCE}",
+                    description=_about(wanted, reference),
+                    revision={"revisionType": "AppSpecContent", "appSpecContent": content},
+                )
+        except AwsError as error:
+            if error.reason != "DeploymentLimitExceededException":
+                raise
+            # It may be ours: the answer was lost, and the client asked a second time.
+            for _ in range(_TRIES):
+                if mine := self._begun(wanted, reference):
+                    return mine
+                self._clock.sleep(self._every)
+            raise
         return str(made["deploymentId"])
 
     def _follow(
@@ -167,6 +184,7 @@ class Deployments:
             f"the deployment {identifier} of {self._name} is not over after six hours",
             reason="Timeout",
             hint="the same command waits on",
+            unknown=True,
         )
 
     def _until_free(self) -> None:
@@ -178,6 +196,7 @@ class Deployments:
                     f"the deployment {going[0]} of {self._name} does not end",
                     reason="Timeout",
                     hint="the same command waits on",
+                    unknown=True,
                 )
             self._clock.sleep(self._every)
 
@@ -225,6 +244,12 @@ class Deployments:
 
 def _about(wanted: Revision, reference: str) -> str:
     return f"gymops: version {wanted.version} for {reference}"
+
+
+def _goes_back(one: dict[str, Any]) -> bool:
+    """Whether a deployment is a return itself: stopped, it would give the requests to what was left."""
+    ignores = (one.get("overrideAlarmConfiguration") or {}).get("enabled") is False
+    return ignores or one.get("creator") == "codeDeployRollback"
 
 
 def _batched(found: list[str], size: int) -> Iterator[list[str]]:

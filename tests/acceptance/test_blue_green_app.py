@@ -87,6 +87,8 @@ def story(shop: BlueGreenShop) -> None:
         _, said = shop.run("deploy staging --yes", 5)
         assert "does not get healthy: Essential container exited" in said
         assert shop.said() == "second"
+        watch = shop.client("cloudwatch", STAGING)
+        watch.set_alarm_state(AlarmName=f"{NAME}-5xx", StateValue="ALARM", StateReason="a test")
         shop.run("rollback staging --yes")
     assert {status for status, _ in answers} == {200}
     assert shop.said() == "first"

@@ -50,8 +50,10 @@ BLUE_GREEN: frozenset[str] = frozenset({
     "codedeploy:BatchGetDeployments", "codedeploy:ContinueDeployment", "codedeploy:CreateDeployment",
     "codedeploy:GetApplicationRevision", "codedeploy:GetDeploymentConfig", "codedeploy:ListDeployments",
     "codedeploy:RegisterApplicationRevision", "codedeploy:StopDeployment",
+    "codedeploy:UpdateDeploymentGroup",
 })  # fmt: skip
-"""What releasing a service by CodeDeploy does, besides; a deployment registers its revision."""
+"""What releasing a service by CodeDeploy does, besides; a deployment registers its revision,
+and one that ignores the group's alarms counts as a change of the group."""
 
 DESTROY: frozenset[str] = frozenset({"backup:ListRecoveryPointsByBackupVault", "s3:ListBucketVersions"})
 """What destroy looks into before it deletes."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from gymops.aws.account import Account
 from gymops.aws.deployments import UNHEALTHY, Deployments, Revision
@@ -25,6 +26,12 @@ class CodeDeploy:
         self.there: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.serves = "1"
+        self.before = ""
+        """What serves again where a deployment is stopped."""
+        self.ignored: list[bool] = []
+        """Of each deployment that was asked for, whether the group's alarms do not stop it."""
+        self.late = 0
+        """Looks until a deployment is seen that was made, and whose answer was lost."""
 
     def begin(self, version: str, reference: str, status: str = "InProgress") -> dict[str, Any]:
         made = {
@@ -40,7 +47,12 @@ class CodeDeploy:
         target = spec["Resources"][0]["TargetService"]["Properties"]
         assert target["TaskDefinition"] == WANTED.definition
         self.asked.append(f"create {given['deploymentConfigName']}")
-        return self.begin(version, reference, "Created")
+        self.ignored.append(given.get("overrideAlarmConfiguration") == {"enabled": False})
+        made = self.begin(version, reference, "Created")
+        if self.late:
+            error = {"Error": {"Code": "DeploymentLimitExceededException", "Message": "one goes on"}}
+            raise ClientError(error, "CreateDeployment")
+        return made
 
     def get_paginator(self, name: str) -> Any:
         assert name == "list_deployments"
@@ -49,6 +61,9 @@ class CodeDeploy:
     def paginate(self, **given: Any) -> Iterator[Any]:
         wanted = given.get("includeOnlyStatuses")
         found = [one for one in self.there if not wanted or one["status"] in wanted]
+        if found and self.late:
+            self.late -= 1
+            found = []
         yield {"deployments": [one["deploymentId"] for one in found]}
 
     def batch_get_deployments(self, **given: Any) -> Any:
@@ -63,6 +78,7 @@ class CodeDeploy:
     def stop_deployment(self, **given: Any) -> None:
         assert given["autoRollbackEnabled"]
         self.asked.append(f"stop {given['deploymentId']}")
+        self.serves = self.before or self.serves
         self._end(given["deploymentId"], "Stopped")
 
     def continue_deployment(self, **given: Any) -> None:
@@ -92,6 +108,51 @@ def test_a_return_is_at_once_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) 
     found = CodeDeploy("InProgress", "InProgress+kept")
     serve(monkeypatch, found, shape="")
     assert found.asked == ["create CodeDeployDefault.ECSAllAtOnce", "continue TERMINATION_WAIT"]
+
+
+def test_a_return_is_not_stopped_by_the_alarm_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = CodeDeploy("Succeeded", "Succeeded")
+    serve(monkeypatch, found)
+    assert found.ignored == [False]
+    found = CodeDeploy("Succeeded")
+    serve(monkeypatch, found, shape="")
+    assert found.ignored == [True]
+
+
+def test_tasks_that_are_still_kept_are_returned_to_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As somebody goes back to version 2 while version 3 serves, and 2 is still there."""
+    found = CodeDeploy()
+    found.serves, found.before = "3", "2"
+    found.begin("3", "op-0-traffic")["instanceTerminationWaitTimeStarted"] = True
+    serve(monkeypatch, found, shape="")
+    assert (found.asked, found.serves) == (["stop d-0"], "2")
+
+
+def test_a_return_that_only_keeps_is_not_itself_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = CodeDeploy()
+    one = found.begin("1", "op-0-alias")
+    one |= {"instanceTerminationWaitTimeStarted": True, "overrideAlarmConfiguration": {"enabled": False}}
+    with pytest.raises(AwsError, match="it crashed"):
+        serve(monkeypatch, found, why="it crashed", shape="")
+    assert found.asked == ["continue TERMINATION_WAIT", "create CodeDeployDefault.ECSAllAtOnce", "stop d-1"]
+
+
+def test_one_whose_answer_was_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = CodeDeploy("InProgress", "Succeeded")
+    found.late = 3
+    serve(monkeypatch, found)
+    assert (len(found.asked), found.serves) == (1, "2")
+    found = CodeDeploy("InProgress")
+    found.late = 50
+    with pytest.raises(AwsError, match="one goes on"):
+        serve(monkeypatch, found)
+
+
+def test_an_endless_one_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = CodeDeploy(*["InProgress"] * 5_000)
+    with pytest.raises(AwsError, match="not over after six hours") as caught:
+        serve(monkeypatch, found)
+    assert caught.value.unknown
 
 
 @pytest.mark.parametrize(

@@ -119,10 +119,12 @@ class Deployments:
             one["taskDefinitionArn"] for one in ministack.service("ecs")._task_defs.values()
         }:
             raise Fault("InvalidRevisionException", f"{definition} cannot be deployed to {service}")
+        watched = asked.get("overrideAlarmConfiguration") or group.get("alarmConfiguration") or {}
+        alarms = watched.get("alarms") or () if watched.get("enabled", True) else ()
         return {
             "_service": service, "_definition": definition, "_blue": blue, "_green": green,
             "_listener": pair["prodTrafficRoute"]["listenerArns"][0],
-            "_alarms": [one["name"] for one in (group.get("alarmConfiguration") or {}).get("alarms", [])],
+            "_alarms": [one["name"] for one in alarms],
         }  # fmt: skip
 
     def _move(self, one: Document) -> None:
