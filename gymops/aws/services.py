@@ -21,7 +21,8 @@ from gymops.clock import Clock, SystemClock
 
 _EVERY = 5.0
 _LONGEST = 3600.0
-_LEAVING = frozenset({"draining", "unused"})
+_MOVING = frozenset({"initial", "draining", "unused"})
+"""Of targets that come or go, as where the service scales: they say nothing of those that serve."""
 _CRASHED = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
 _CRASHES = 3
 """Tasks of a version that ended by themselves, after which a deployment by CodeDeploy is stopped."""
@@ -117,6 +118,7 @@ class Services:
                     f"version {version} of {service} does not replace the tasks before it within an hour",
                     reason="Timeout",
                     hint="the same command waits on",
+                    unknown=True,
                 )
             self._clock.sleep(self._every)
             found = self._find(service)
@@ -163,7 +165,7 @@ class Services:
             for target in told["TargetHealthDescriptions"]:
                 health = target["TargetHealth"]
                 good += health["State"] == "healthy"
-                if health["State"] not in {"healthy", *_LEAVING}:
+                if health["State"] not in {"healthy", *_MOVING}:
                     bad.append(f"{target['Target']['Id']} {health['State']}: {health.get('Description', '')}")
         answer = {"statusCode": 200 if good and not bad else 503, "body": "; ".join(bad) or f"{good} healthy"}
         return Invocation(

@@ -114,6 +114,7 @@ def test_an_endless_deployment_is_not_called_a_failure(monkeypatch: pytest.Monke
     with pytest.raises(AwsError, match="within an hour") as caught:
         services(monkeypatch, ecs).serve(NAME, "", "2")
     assert caught.value.reason != UNHEALTHY
+    assert caught.value.unknown  # it goes on, and is taken back by nobody
 
 
 def test_the_newest_task_definition_must_run_what_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,13 @@ def test_the_newest_task_definition_must_run_what_is_released(monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("health", "status"),
-    [(["healthy", "draining"], 200), (["healthy", "unhealthy"], 503), (["initial"], 503), ([], 503)],
+    [
+        (["healthy", "draining"], 200),
+        (["healthy", "initial"], 200),
+        (["healthy", "unhealthy"], 503),
+        (["initial"], 503),
+        ([], 503),
+    ],
 )
 def test_it_answers_when_every_task_passes_its_health_check(
     monkeypatch: pytest.MonkeyPatch, health: list[str], status: int
