@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gymops.clock import ticks
@@ -18,6 +18,12 @@ from gymops.errors import Detached, GymopsError
 _SECONDS = 1800.0
 _INTERVAL = 2.0
 _GONE = frozenset({"MODIFIED", "DELETED"})
+_MOVED = {
+    "AWS::ElasticLoadBalancingV2::Listener": frozenset({"TargetGroupArn", "ForwardConfig"}),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": frozenset({"TargetGroupArn", "ForwardConfig"}),
+    "AWS::ECS::Service": frozenset({"TargetGroupArn", "TaskDefinition"}),
+}
+"""Type -> the properties by which CodeDeploy gives a service's requests to other tasks."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,14 @@ def _look(site: Site, detector: Detector, reader: Reader, stack: Stack, region: 
     hidden = _masker(reader, stack)
     looked = [one for one in detector.resources(stack.name) if one.status in {"IN_SYNC", *_GONE}]
     seen = {one.name for one in looked}
+    changes = [_change(one) for one in looked if one.status in _GONE]
+    if "DeploymentGroup" in stack.outputs:
+        changes = [left for one in changes if (left := _by_hand(one))]
     missed = Counter(one.kind for one in reader.resources(stack.id) if one.live and one.name not in seen)
     return StackDrift(
         stack=stack.name,
         region=region,
-        resources=tuple(hidden.change(_change(one)) for one in looked if one.status in _GONE),
+        resources=tuple(hidden.change(one) for one in changes),
         checked=len(looked),
         unchecked=tuple(sorted(missed)),
         failure="" if ended.complete else hidden.text(ended.reason) or "AWS does not say why",
@@ -142,6 +151,13 @@ def _detect(site: Site, detector: Detector, stack: str) -> Detection:
 def _change(one: Looked) -> Change:
     action = "Remove" if one.status == "DELETED" else "Modify"
     return Change(action, one.name, one.kind, one.physical, details=one.details)
+
+
+def _by_hand(one: Change) -> Change | None:
+    """Without what CodeDeploy changes in every release; which version serves is asked elsewhere."""
+    moved = _MOVED.get(one.kind, frozenset())
+    details = tuple(each for each in one.details if not moved & set(each.path.split("/")))
+    return replace(one, details=details) if details or not one.details else None
 
 
 def _masker(reader: Reader, stack: Stack) -> Masker:

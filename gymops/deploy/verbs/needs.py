@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gymops.aws.tasks import words
 from gymops.deploy.environment import Deployment
 from gymops.deploy.template import Template, compose
 from gymops.deploy.traffic import Shape
@@ -16,6 +17,9 @@ CODEDEPLOY = (
     "Linear10PercentEvery3Minutes",
 )  # fmt: skip
 """How CodeDeploy moves the requests of a service, of what it has ready."""
+
+SCHEMA_COMMAND = "SchemaCommand"
+"""What a service gives that has one: how its image brings the schema up to date."""
 
 SERVICE = {
     "ClusterName": "the cluster",
@@ -66,6 +70,15 @@ def service(app: Template) -> bool:
     return "ServiceName" in (app.body.get("Outputs") or {})
 
 
+def _schema_command(deployment: Deployment, app: Template) -> str:
+    """What the output will be, as far as it can be told: itself, or a parameter's value."""
+    found = ((app.body.get("Outputs") or {}).get(SCHEMA_COMMAND) or {}).get("Value")
+    if isinstance(found, dict):
+        name = str(found.get("Ref"))
+        found = deployment.parameters.get(name, (app.parameters.get(name) or {}).get("Default"))
+    return found if isinstance(found, str) else ""
+
+
 def codedeploy(shape: Shape) -> str:
     """A shape as CodeDeploy calls it, which has minutes always."""
     return shape.name if not shape.steps or shape.name.endswith("s") else f"{shape.name}s"
@@ -77,6 +90,8 @@ def check(deployment: Deployment, app: Template, kind: str, *, static: bool = Fa
     Raises:
         ConfigError: naming the output or the parameter that is missing.
     """
+    if service(app) and (command := _schema_command(deployment, app)):
+        words(command)
     blue_green = service(app) and deployment.parameters.get(BLUE_GREEN) == "true"
     if blue_green and codedeploy(deployment.traffic) not in CODEDEPLOY:
         raise ConfigError(

@@ -9,7 +9,7 @@ from typing import Any
 from gymops.deploy.release.ledger import Ledger, Release, Source, last_good
 from gymops.deploy.release.lock import Owner
 from gymops.deploy.release.plan import Context, Request
-from gymops.deploy.verbs import images, static
+from gymops.deploy.verbs import images, needs, static
 from gymops.deploy.verbs.deploy import before, told
 from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NotTested
@@ -177,6 +177,8 @@ def promote(
     there, here = source.files(found.bucket), target.files(bucket)
     image = found.release.artefact.kind == "image"
     wanted = brought(source, found, bucket, images.repository(target) if image else "")
+    listed = wanted.artefact.static is not None
+    needs.check(target.deployment, wanted.template, wanted.artefact.kind, static=listed)
     images.ready(target, bucket, wanted)
     facts = {
         **_facts(source, target, found, bucket),

@@ -16,8 +16,6 @@ from gymops.deploy.verbs.failures import NothingToReturnTo, WorkFailed
 from gymops.deploy.verbs.site import Site
 
 EXPAND = "expand"
-COMMAND = "SchemaCommand"
-"""What a service gives that has one."""
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ class Steps:
 
     def schema(self, context: Context) -> dict[str, Any] | None:
         """Bring the schema to what the release needs."""
-        if command := self._app.outputs().get(schema.COMMAND):
+        if command := self._app.outputs().get(needs.SCHEMA_COMMAND):
             version = self._app.runs.by.publish(self._app.runs.name, self._wanted.code)
             done = schema.by_command(self._app, context, command, version)
             self._site.talk.say(f"{command}: done by a task of version {version}")

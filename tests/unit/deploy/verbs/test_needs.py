@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gymops.config import App, Environment, Settings
 from gymops.deploy.environment import Deployment, resolve
+from gymops.deploy.syntax import Lines
 from gymops.deploy.template import Template, compose
 from gymops.deploy.verbs import needs
 from gymops.errors import ConfigError
+from tests.unit.deploy.shipped import stack
 
 PAGE = Path(__file__).parents[4] / "docs" / "any-app.md"
 
@@ -64,3 +67,20 @@ def test_a_base_of_one_s_own_must_give_the_bucket(infra: Path) -> None:
     deployment, app = made(infra.parent, infra)
     with pytest.raises(ConfigError, match=r"base.yaml: there is no output ReleaseBucketName"):
         needs.check(deployment, app, "zip")
+
+
+@pytest.mark.parametrize("command", ["npx 'migrate", "   "])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_schema_command_must_be_one(command: str, given: bool) -> None:
+    deployment = resolve(
+        Settings(architecture="productivity-fargate", environments={"staging": Environment()}), "staging"
+    )
+    app, own = stack("app", "productivity-fargate"), deployment.parameters
+    needs.check(replace(deployment, parameters={**own, "SchemaCommand": "npx 'a b'"}), app, "image")
+    if given:
+        deployment = replace(deployment, parameters={**own, "SchemaCommand": command})
+    else:
+        outputs = {**app.body["Outputs"], "SchemaCommand": {"Value": command}}
+        app = replace(app, body=Lines({**app.body, "Outputs": outputs}))
+    with pytest.raises(ConfigError, match="is no command"):
+        needs.check(deployment, app, "image")

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gymops.aws.deployments import UNHEALTHY
+from gymops.aws.drift import Drifted
 from gymops.aws.session import AwsError
+from gymops.aws.stack import Detail
 from gymops.aws.tasks import Ran
 from gymops.config import Environment
 from gymops.deploy.release.ledger import Release
@@ -16,7 +18,9 @@ from gymops.deploy.release.plan import Outcome
 from gymops.deploy.traffic import Returned, Shape
 from gymops.deploy.verbs import needs
 from gymops.deploy.verbs.deploy import deploy
+from gymops.deploy.verbs.drift import drift
 from gymops.deploy.verbs.failures import NothingToReturnTo, WorkFailed
+from gymops.deploy.verbs.promote import promote
 from gymops.deploy.verbs.rollback import rollback
 from gymops.deploy.verbs.serving import differing
 from gymops.deploy.verbs.site import Site
@@ -171,6 +175,42 @@ def test_a_shape_that_codedeploy_lacks_is_refused_before_anything_is_made(tmp_pa
         release(world, tmp_path, "one")
     assert "Canary10Percent15Minutes" in str(caught.value.hint)
     assert world.effects == []
+
+
+def test_it_is_refused_as_early_where_it_is_promoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What comes after would have run the schema's command by then."""
+    monkeypatch.setattr(_Functions, "invoke", _healthy)
+    source = by_codedeploy("AllAtOnce")
+    release(source, tmp_path, "one")
+    own = Environment(parameters={"BlueGreen": "true"}, traffic="Canary20Percent5Minutes")
+    prod = Fargate("prod", clock=source.clock, own=own)
+    with pytest.raises(ConfigError, match="CodeDeploy has no Canary20Percent5Minutes"):
+        promote(source.site(), prod.site(), OWNER, token="t", approved_by="olu")
+    assert f"stack {prod.deployment.prefix}" not in prod.effects
+
+
+def test_what_codedeploy_exchanged_is_no_drift(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_Functions, "invoke", _healthy)
+    world = by_codedeploy("AllAtOnce")
+    release(world, tmp_path, "one")
+
+    def looked(kind: str, *paths: str) -> Drifted:
+        details = tuple(Detail("Properties", path=f"/Properties/{path}") for path in paths)
+        return Drifted(kind.rpartition(":")[2], kind, "arn", "MODIFIED", details)
+
+    rule, service = "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ECS::Service"
+    targets = ("Actions/0/TargetGroupArn", "Actions/0/ForwardConfig/TargetGroups/0/TargetGroupArn")
+    exchanged = [looked(rule, *targets), looked(service, "TaskDefinition", "LoadBalancers/0/TargetGroupArn")]
+    prefix = world.deployment.prefix
+    world.drifted[prefix] = exchanged
+    assert not drift(world.site()).found
+    world.drifted[prefix] = [*exchanged, looked(service, "TaskDefinition", "DesiredCount")]
+    (found,) = next(one for one in drift(world.site()).stacks if one.stack == prefix).resources
+    assert [one.path for one in found.details] == ["/Properties/DesiredCount"]
+    plain = Fargate("staging")
+    release(plain, tmp_path, "one")
+    plain.drifted[plain.deployment.prefix] = exchanged
+    assert drift(plain.site()).found
 
 
 def test_a_share_of_requests_is_refused_before_anything_is_made(tmp_path: Path) -> None:
