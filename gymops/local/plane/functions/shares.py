@@ -1,8 +1,8 @@
 """Alarms of a stack on what is reckoned from several metrics, as the share of calls that fail.
 
 Arithmetic and the sum of all metrics, and no more of CloudWatch's metric math: anything else is refused when
-the stack is made. A query (``SELECT``) is recorded and finds nothing, as only AWS's own services count what it
-asks for.
+the stack is made. A query (``SELECT``) is recorded and finds nothing, as only AWS's own services count what
+it asks for.
 """
 
 from __future__ import annotations
