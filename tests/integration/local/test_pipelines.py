@@ -19,29 +19,31 @@ def test_the_coach_s_pipeline_tests_releases_and_promotes(aws: Aws) -> None:
     template = compose(resources.path("cloudformation") / "fitzen-coach" / "pipeline.yaml").text
     given = {
         "AppName": app, "Environment": "staging", "SourceRepository": "fitzen/coach",
-        "ReleasePolicies": "arn:aws:iam::111111111111:policy/staging,arn:aws:iam::111111111111:policy/prod",
+        "ReleasePolicies": "arn:aws:iam::111111111111:policy/staging", "GymopsPackage": "gymops==1.0.0",
+        "PromotionPolicies": "arn:aws:iam::111111111111:policy/staging,arn:aws:iam::111111111111:policy/prod",
         "DataKeyArn": "arn:aws:kms:us-east-1:111111111111:key/k",
     }  # fmt: skip
     _send(aws, "create", name, template, given)
     codes, builds, links = (aws.client(one) for one in ("codepipeline", "codebuild", "codeconnections"))
     found = codes.get_pipeline(name=f"staging-{app}")["pipeline"]
     actions = [one for stage in found["stages"] for one in stage["actions"]]
-    assert [one["name"] for one in actions] == ["GitHub", "Tests", "Release", "Promotion"]
+    assert [one["name"] for one in actions] == ["GitHub", "Tests", "Release", "Approval", "Promotion"]
     assert actions[0]["configuration"]["FullRepositoryId"] == "fitzen/coach"
     link = actions[0]["configuration"]["ConnectionArn"]
     assert links.get_connection(ConnectionArn=link)["Connection"]["ConnectionStatus"] == "PENDING"
     told = json.loads(actions[-1]["configuration"]["EnvironmentVariables"])
     assert told == [{"name": "DIGEST", "value": "#{Released.DIGEST}"}]
-    names = [one["configuration"]["ProjectName"] for one in actions[1:]]
+    names = [one["configuration"]["ProjectName"] for one in actions if "ProjectName" in one["configuration"]]
     tests, release, promotion = builds.batch_get_projects(names=names)["projects"]
     assert "pytest tests/" in tests["source"]["buildspec"]
     assert "gymops deploy staging --yes --json" in release["source"]["buildspec"]
     assert 'gymops promote staging prod --digest "$DIGEST"' in promotion["source"]["buildspec"]
-    assert tests["serviceRole"] != release["serviceRole"] == promotion["serviceRole"]
+    assert len({one["serviceRole"] for one in (tests, release, promotion)}) == 3
 
-    _send(aws, "update", name, template, {**given, "SourceBranch": "next"})
+    _send(aws, "update", name, template, {**given, "SourceBranch": "next", "Approval": "false"})
     found = codes.get_pipeline(name=f"staging-{app}")["pipeline"]
     assert (found["version"], found["stages"][0]["actions"][0]["configuration"]["BranchName"]) == (2, "next")
+    assert [one["name"] for one in found["stages"][-1]["actions"]] == ["Promotion"]
     stacks = aws.client("cloudformation")
     identifier = stacks.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     stacks.delete_stack(StackName=name)

@@ -22,6 +22,8 @@ EVERYTHING_ON: Mapping[str, str] = {
     "AlertEmail": "someone@example.com",
     "SourceRepository": "owner/name",
     "ReleasePolicies": "arn:aws:iam::123456789012:policy/release",
+    "PromotionPolicies": "arn:aws:iam::123456789012:policy/promotion",
+    "GymopsPackage": "gymops==1.0.0",
 }
 """What an operator adds: without it some resources have no values to compare."""
 

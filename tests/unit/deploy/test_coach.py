@@ -38,8 +38,6 @@ def alarm(resource: str) -> tuple[Any, ...]:
         ("CriticalErrors", (0.05, "Greater", 300, 1)),
         ("CriticalTasks", (1, "Less", 60, 3)),
         ("CriticalDatabaseCpu", (90, "Greater", 300, 2)),
-        ("CriticalThrottles", (100, "Greater", 300, 1)),
-        ("WarningThrottles", (10, "Greater", 300, 1)),
         ("WarningLatency", (2000, "Greater", 300, 1)),
         ("WarningTaskCpu", (80, "Greater", 300, 2)),
         ("WarningTokens", ({"Ref": "DailyTokens"}, "Greater", 86400, 1)),
@@ -65,11 +63,38 @@ def test_a_day_s_cost_and_tokens_are_limited_as_the_document_says() -> None:
     assert properties("alarms.yaml", "DailyCost")["Budget"]["TimeUnit"] == "DAILY"
 
 
-def test_every_table_s_refused_requests_are_counted() -> None:
-    (asked,) = properties("alarms.yaml", "CriticalThrottles")["Metrics"]
-    tables = [name for name, one in part("data.yaml")["Resources"].items() if one["Type"].endswith("Table")]
-    assert len(tables) == asked["Expression"]["Fn::Sub"].count("TableName = ")
-    assert all(f"'${{{name}}}'" in asked["Expression"]["Fn::Sub"] for name in tables)
+@pytest.mark.parametrize("severity", ["Critical", "Warning"])
+@pytest.mark.parametrize("what", ["Read", "Write"])
+def test_every_table_s_refused_requests_are_counted(severity: str, what: str) -> None:
+    found = properties("throttles.yaml", f"{severity}{what}Throttles")
+    assert found["AlarmName"]["Fn::Sub"].endswith(f"-{severity.lower()}-{what.lower()}-throttles")
+    assert found["Threshold"] == {"Critical": 100, "Warning": 10}[severity]
+    total, *each = found["Metrics"]
+    assert (total["Expression"], len(each) <= 10) == ("SUM(METRICS())", True), "an alarm reckons with ten"
+    tables = {name for name, one in part("data.yaml")["Resources"].items() if one["Type"].endswith("Table")}
+    metrics = [one["MetricStat"] for one in each]
+    assert {one["Metric"]["Dimensions"][0]["Value"]["Ref"] for one in metrics} == tables
+    assert {(one["Metric"]["MetricName"], one["Period"]) for one in metrics} == {
+        (f"{what}ThrottleEvents", 300)
+    }
+
+
+def test_nobody_says_what_they_have_paid_for_but_the_app() -> None:
+    client = properties("users.yaml", "UserPoolClient")
+    paid = {"custom:subscription_status", "custom:subscription_expires"}
+    assert paid <= set(client["ReadAttributes"])
+    assert not paid & set(client["WriteAttributes"])
+
+
+def test_the_app_asks_its_model_by_the_profile_and_by_nothing_else() -> None:
+    given = part("task.yaml")["Parameters"]
+    assert given["BedrockModel"]["Default"].partition(".")[2] == given["BedrockBaseModel"]["Default"]
+    (policy,) = properties("task.yaml", "TaskRole")["Policies"]
+    model = policy["PolicyDocument"]["Statement"][0]
+    assert [one["Fn::Sub"].partition(":bedrock:")[2] for one in model["Resource"]] == [
+        "${AWS::Region}:${AWS::AccountId}:inference-profile/${BedrockModel}",
+        "*::foundation-model/${BedrockBaseModel}",
+    ]
 
 
 def test_the_dashboard_has_the_document_s_six_groups() -> None:

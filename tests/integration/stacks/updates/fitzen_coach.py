@@ -122,7 +122,7 @@ UPDATES: dict[str, tuple[Update, ...]] = {
             "AWS::ApiGateway::RestApi", "Api", ("Description",), "changed", lambda found: found["description"]
         ),
         Update(
-            "AWS::ApiGateway::Deployment", "ApiDeployment1", ("Description",), "changed",
+            "AWS::ApiGateway::Deployment", "ApiDeployment2", ("Description",), "changed",
             lambda found: found["description"],
         ),
         Update(
@@ -224,10 +224,16 @@ def coach(env: Environment) -> Mapping[str, str]:
 
 
 def refuse_to_go(env: Environment) -> None:
-    """What holds data and is protected stops its deletion, whoever asks."""
+    """What holds data and is protected stops its deletion, whoever asks; CodeDeploy's tasks are counted."""
     rds, tables = env.client("rds"), env.client("dynamodb")
     found = tables.describe_table(TableName=f"{env.name}-fitzen-chat-history")["Table"]
     assert found["DeletionProtectionEnabled"] is (env.name == "prod")
+    (alarm,) = env.client("cloudwatch").describe_alarms(AlarmNames=[f"{env.name}-fitzen-critical-tasks"])[
+        "MetricAlarms"
+    ]
+    green = env.name == "prod"
+    assert alarm["MetricName"] == ("RunningTaskCount" if green else "HealthyHostCount")
+    assert [one["Name"] for one in alarm["Dimensions"]][-1] == ("ServiceName" if green else "TargetGroup")
     if env.name != "prod":
         return
     with pytest.raises(ClientError, match="protected against deletion"):
@@ -246,6 +252,8 @@ LIFE = Life(
             "AlertEmail": "someone@example.com", "AlertPhone": "+14155550100", "OnCallPhone": "+14155550101",
             "SourceRepository": "fitzen/coach",
             "ReleasePolicies": "arn:aws:iam::123456789012:policy/releases",
+            "PromotionPolicies": "arn:aws:iam::123456789012:policy/promotions",
+            "GymopsPackage": "gymops==1.0.0",
         },
         "prod": {
             "AlertEmail": "someone@example.com", "BlueGreen": "true", "DataStore": "postgres", "Nat": "false",
