@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ _GROWING = {"monitoring": "cloudwatch", "logs": "cloudwatch_logs"}
 """Services, by what a request for them is signed for, whose state grows with every call of a function: unless
 called themselves, they are not saved more often than every so many times as long as the last time took."""
 _REST = 10.0
+_TRIES = 20
 _SIGNED_FOR = re.compile(rb"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 _READING = (b"Describe", b"List", b"Get", b"BatchGet", b"Head", b"Validate", b"Estimate", b"Detect")
 _SETTLES_SECONDS = 30.0
@@ -50,6 +53,7 @@ class Saver:
         self._store = store
         self._lock = threading.Lock()
         self._rounds = 0
+        self._room = True
         self._changed = 0.0
         self._encoded = Encoded()
         self._encoded.install()
@@ -57,6 +61,8 @@ class Saver:
         """Of each service, what was written last."""
         self._again: dict[str, float] = {}
         """When a growing one is looked at again."""
+        self._unsaved: set[str] = set()
+        """Services whose state is not on the disk as it is: nothing is answered until it is."""
 
     def save(self, called: str = "") -> None:
         """Write every service; ``called``: a growing one that is not to wait."""
@@ -67,31 +73,53 @@ class Saver:
             self._rounds += 1
             for service, get in ministack.module("ministack.app")._build_persistence_save_dict().items():
                 began = time.monotonic()
-                if began < self._again.get(service, 0.0) and service != called:
+                waits = service != called and service not in self._unsaved
+                if waits and began < self._again.get(service, 0.0):
                     continue
-                self._keep(service, get)
+                if self._keep(service, get):
+                    self._unsaved.discard(service)
+                else:
+                    self._unsaved.add(service)
                 if service in _GROWING.values():
                     now = time.monotonic()
                     self._again[service] = now + _REST * (now - began)
-            self._store.save()
+            self._room = self._store.save()
 
-    def _keep(self, service: str, get: Callable[[], Any]) -> None:
+    def _keep(self, service: str, get: Callable[[], Any]) -> bool:
+        """Whether it is on the disk as it is."""
         try:
             parts = self._parts(service, get)
         except (TypeError, ValueError):
             ministack.module("ministack.core.persistence").save_state(service, get())  # which says why not
-            return
-        if parts is not None and parts != self._seen.get(service) and _written(service, parts):
+            return True
+        except RuntimeError:
+            return False
+        if parts is not None and parts != self._seen.get(service):
+            if not _written(service, parts):
+                return False
             self._seen[service] = parts
+        return True
 
     def _parts(self, service: str, get: Callable[[], Any]) -> list[str] | None:
-        """A service's state; it may change under the copying, which then begins again."""
-        for _ in range(20):
+        """A service's state; it may change under the copying, which then begins again.
+
+        Raises:
+            RuntimeError: it changes all the time.
+        """
+        for attempt in range(_TRIES):
             try:
                 return self._encoded.state(service, get)
             except RuntimeError:
-                time.sleep(0.005)
-        return None
+                if attempt == _TRIES - 1:
+                    raise
+                time.sleep(0.005 * (attempt + 1))
+        raise AssertionError  # the last attempt returned or raised
+
+    def _lost(self) -> str | None:
+        """Why what is there is not kept; None: it is."""
+        if self._store.full() or not self._room:
+            return "No space is left on this disk"
+        return f"{', '.join(sorted(self._unsaved))} cannot be saved" if self._unsaved else None
 
     def around(self, app: App) -> App:
         """The same application, which saves before it answers."""
@@ -109,8 +137,9 @@ class Saver:
                     self._changed = time.monotonic()
                     await asyncio.sleep(0)  # a deletion says that it is in progress once its task has begun
                     await asyncio.to_thread(self.save, request.growing())
-                    if lost := self._store.full():
-                        await refuse(send, request.json())
+                    if why := self._lost():
+                        lost = True
+                        await refuse(send, request.json(), why)
                 if not lost:
                     await send(message)
 
@@ -126,22 +155,22 @@ class Saver:
             while True:
                 time.sleep(max(0.5, _REST * took))
                 began = time.monotonic()
-                if began - self._changed < _SETTLES_SECONDS:
-                    self.save()
+                if self._unsaved or began - self._changed < _SETTLES_SECONDS:
+                    try:
+                        self.save()
+                    except Exception:
+                        logging.getLogger(__name__).exception("what goes on is not saved; it is tried again")
                 took = time.monotonic() - began
 
         threading.Thread(target=run, daemon=True, name="gymops-saver").start()
 
 
-_LOST = "No space is left on this disk: what was asked for is not kept. Make room, and ask again."
-
-
-async def refuse(send: Send, as_json: bool) -> None:
+async def refuse(send: Send, as_json: bool, why: str) -> None:
     """Answer, in the protocol of the request, that nothing was saved. The emulator only logs that."""
-    code = "InternalFailure"
-    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{_LOST}</Message></Error></ErrorResponse>"
+    code, lost = "InternalFailure", f"{why}: what was asked for is not kept. Make room, and ask again."
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{lost}</Message></Error></ErrorResponse>"
     if as_json:
-        body = json.dumps({"__type": code, "message": _LOST})
+        body = json.dumps({"__type": code, "message": lost})
     head = [(b"content-type", b"application/x-amz-json-1.1" if as_json else b"text/xml")]
     head += [(b"x-amzn-errortype", code.encode())] if as_json else []
     await send({"type": "http.response.start", "status": 500, "headers": head})
@@ -183,7 +212,7 @@ class _Request:
 
 
 def _written(service: str, parts: list[str]) -> bool:
-    """Write a state as the emulator does; False where there is no room."""
+    """Write a state as the emulator does; False where it cannot."""
     file = Path(ministack.module("ministack.core.persistence").STATE_DIR) / f"{service}.json"
     new = file.with_suffix(".new")
     try:
@@ -192,6 +221,7 @@ def _written(service: str, parts: list[str]) -> bool:
             out.writelines(parts)
         new.replace(file)
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
         return False
     return True

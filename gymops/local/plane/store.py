@@ -37,13 +37,13 @@ class Store:
         found = {tuple(key.split("/")[:2]) for key, table in self._tables.items() if table}
         return sorted((account, region) for account, region in found)
 
-    def save(self) -> None:
-        """Write it; where there is no room, ``full`` says so."""
+    def save(self) -> bool:
+        """Write it; False where there is no room."""
         with self._lock:
             new = self._file.with_suffix(".new")
             text = json.dumps(self._tables, default=str)
             if text == self._written:
-                return
+                return True
             try:
                 new.write_text(text, encoding="utf-8")
                 new.replace(self._file)
@@ -52,6 +52,8 @@ class Store:
                 new.unlink(missing_ok=True)
                 if error.errno != errno.ENOSPC:
                     raise
+                return False
+            return True
 
     def full(self) -> bool:
         """Whether the disk has no room for a state any more."""
