@@ -41,6 +41,10 @@ class AppBuckets:
                 return None
             raise
 
+    def arn(self, name: str) -> str:
+        """Of a bucket, whether there is one or not."""
+        return f"arn:{self._client.meta.partition}:s3:::{name}"
+
     def objects(self, name: str) -> Iterator[Listed]:
         """The objects there are now; former versions are not among them."""
         with translated(f"the bucket {name}"):

@@ -32,6 +32,8 @@ _KINDS = {"AWS::DynamoDB::Table": "table", "AWS::S3::Bucket": "bucket"}
 _DRILLS = ("changed-row", "missing-event")
 _NOT_DATA = ("ReleaseBucketName", "StaticBucketName")
 """Outputs: the buckets of what a release brings, which a release brings again."""
+_BUILDS = "pipeline"
+"""The stack that keeps the sources it builds from, and nothing that a repository does not have."""
 
 
 def backups(settings: Settings, environment: str) -> ItemBackups | None:
@@ -85,7 +87,8 @@ def backups(settings: Settings, environment: str) -> ItemBackups | None:
     if not sources:  # its stacks are gone: what was written down is believed
         last = Sets(store, environment, keys).all()[-1:]
         sources = [Source(part.kind, part.name) for one in last for part in one.parts]
-    patience = Patience(clock, interval=_PACE_HERE if account.local else _PACE)
+    later = f"it may end yet: gymops backups {environment}; run the same again, and it begins anew"
+    patience = Patience(clock, interval=_PACE_HERE if account.local else _PACE, endless=later)
     tables, vaulted = Tables(account), None
     if (name := outputs.get("BackupVaultName")) and (role := outputs.get("BackupRoleArn")):
         jobs, points = BackupJobs(account), Vaults(account)
@@ -121,7 +124,7 @@ def found(site: Site) -> list[Source]:
     sources = []
     for stack in site.deployment.stacks():
         reader, name = site.reader(site.deployment.region_of(stack)), site.deployment.stack_name(stack)
-        if stack.scope == "account" or reader.stack(name) is None:
+        if stack.scope == "account" or stack.name == _BUILDS or reader.stack(name) is None:
             continue
         live = [one for one in reader.resources(name) if one.live and one.kind in _KINDS]
         sources += [Source(_KINDS[one.kind], one.physical) for one in live if one.physical not in brought]

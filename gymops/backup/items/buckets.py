@@ -23,6 +23,9 @@ class Buckets(Protocol):
     def versioned(self, name: str) -> bool | None:
         """Whether it keeps what is overwritten; None: there is no such bucket."""
 
+    def arn(self, name: str) -> str:
+        """Of a bucket."""
+
     def objects(self, name: str) -> Iterator[Listed]:
         """The objects there are now."""
 
@@ -49,7 +52,7 @@ class BucketHolder:
     buckets: Buckets
 
     def arn(self, name: str) -> str | None:
-        return None if self.buckets.versioned(name) is None else f"arn:aws:s3:::{name}"
+        return None if self.buckets.versioned(name) is None else self.buckets.arn(name)
 
     def key(self, name: str) -> str | None:  # noqa: ARG002
         return None  # each object is encrypted as it was

@@ -51,6 +51,8 @@ class Patience:
     clock: Clock
     interval: float = 15.0
     timeout: float = 4 * 3600.0
+    endless: str = "run the same again: it goes on"
+    """The hint where it takes longer."""
 
     def job(self, phase: str, what: str, look: Callable[[], Job], tell: Tell) -> str:
         """Wait for a job of AWS Backup; the ARN of what it made.
@@ -138,4 +140,4 @@ class Patience:
 
     def _endless(self, what: str) -> Endless:
         hours = self.timeout / 3600
-        return Endless(f"{what}: not done after {hours:.0f} hours", hint="run the same again: it goes on")
+        return Endless(f"{what}: not done after {hours:.0f} hours", hint=self.endless)

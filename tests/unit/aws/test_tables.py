@@ -33,6 +33,13 @@ def test_a_table_that_is_restored_may_be_told_of_a_little_later_and_not_much_lat
             tables.restoring("other")
 
 
+@pytest.mark.parametrize(
+    ("region", "arn"), [("us-west-1", "arn:aws:s3:::a"), ("cn-north-1", "arn:aws-cn:s3:::a")]
+)
+def test_the_arn_of_a_bucket_is_of_its_partition(region: str, arn: str) -> None:
+    assert AppBuckets(Account(region, endpoint="http://127.0.0.1:1", number="123456789013")).arn("a") == arn
+
+
 def test_a_bucket_is_emptied_by_the_page_and_what_is_denied_is_said(account: Account) -> None:
     one, other = ({"Key": key, "VersionId": "1"} for key in "ab")
     with Stubber(account.client("s3")) as s3:

@@ -26,6 +26,9 @@ class MemoryBuckets:
     def versioned(self, name: str) -> bool | None:
         return name in self.there or None
 
+    def arn(self, name: str) -> str:
+        return f"arn:aws:s3:::{name}"
+
     def objects(self, name: str) -> Iterator[Listed]:
         for key, (etag, data) in self.there[name].items():
             yield Listed(key, len(data), etag)
