@@ -166,7 +166,10 @@ def forever(given: Sequence[Task], clock: Clock, run: Run, most: float = 30.0) -
 
 
 def beside(given: Sequence[Task], clock: Clock, run: Run) -> Iterator[Done]:
-    """The same, and what is received goes on while copies are taken and restores are tested."""
+    """The same, and what is received goes on while copies are taken and restores are tested: of each
+    environment by itself, once there is what it can follow on.
+    """
+    yield from once([task for task in given if task.first], clock, run)
     row: SimpleQueue[Done | Exception] = SimpleQueue()
 
     def lane(tasks: Sequence[Task]) -> None:
@@ -176,10 +179,11 @@ def beside(given: Sequence[Task], clock: Clock, run: Run) -> Iterator[Done]:
         except Exception as error:  # noqa: BLE001 - it is the worker's
             row.put(error)
 
-    received = [task for task in given if task.received]
-    for tasks in (received, [task for task in given if not task.received]):
-        if tasks:
-            Thread(target=lane, args=(tasks,), daemon=True).start()
+    lanes: dict[str | None, list[Task]] = {}
+    for task in given:
+        lanes.setdefault(task.command[1] if task.received else None, []).append(task)
+    for tasks in lanes.values():
+        Thread(target=lane, args=(tasks,), daemon=True).start()
     while True:
         found = row.get()
         if isinstance(found, Exception):

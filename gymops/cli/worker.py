@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,12 +21,11 @@ from gymops.errors import GymopsError, LockHeld
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gymops.backup.worker import Done, Ran, Run, Task
-    from gymops.clock import Clock
+    from gymops.backup.worker import Done, Ran, Task
     from gymops.config import Settings
 
 _PATIENCE = 8.0
-"""Seconds that a command has to end in: a container has ten."""
+"""Seconds that all commands have to end in: a container has ten."""
 _EPILOG = """\b
 Examples:
   gymops worker local            # until Ctrl-C, under systemd or in a container
@@ -52,6 +52,7 @@ def command(ctx: click.Context, environments: tuple[str, ...], once: bool, plan:
     the worker seals its log, audits and tests. Each is a command of its own (gymops backup, audit,
     restore-test), and is tried again where it fails.
     """
+    from gymops.backup import worker
 
     settings, clock = context.settings(ctx), SystemClock()
     names = environments or ("local",)
@@ -62,23 +63,15 @@ def command(ctx: click.Context, environments: tuple[str, ...], once: bool, plan:
         return
     failed = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    row = worker.once if once else worker.beside
     with _alone(settings, names), _Runner(settings) as run:
-        for done in _row(given, clock, run, once=once):
+        for done in row(given, clock, run):
             failed = failed or not done.well
             _record(settings, done)
             took = round((done.ended - done.began).total_seconds(), 1)
             _told(as_json, done.began, done.task, exit=done.ran.code, seconds=took, message=done.ran.message)
             output.flush()
     ctx.exit(1 if failed else 0)
-
-
-def _row(given: Sequence[Task], clock: Clock, run: Run, *, once: bool) -> Iterator[Done]:
-    from gymops.backup import worker
-
-    if once or any(task.first for task in given):  # what is received follows on a first backup
-        yield from worker.once(given, clock, run)
-    if not once:
-        yield from worker.beside(given, clock, run)
 
 
 def _tasks(settings: Settings, environment: str, now: datetime) -> Sequence[Task]:
@@ -105,16 +98,21 @@ class _Runner:
         self._options = [f"--{name}={value}" for name, value in context_.items() if value]
         self._settings = settings
         self._live: set[subprocess.Popen[str]] = set()
+        self._lock, self._ended = Lock(), False
 
     def __enter__(self) -> _Runner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in list(self._live):
+        with self._lock:
+            self._ended, live = True, list(self._live)
+        for process in live:
             process.send_signal(signal.SIGINT)
-        for process in list(self._live):
+        clock = SystemClock()
+        deadline = clock.monotonic() + _PATIENCE
+        for process in live:
             try:
-                process.wait(_PATIENCE)
+                process.wait(max(0.0, deadline - clock.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -122,12 +120,15 @@ class _Runner:
         from gymops.backup.worker import Ran
 
         output.note(f"gymops {' '.join(task.command)} ...")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gymops", *self._options, *task.command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            process_group=0,
-        )  # fmt: skip
-        self._live.add(process)
+        with self._lock:
+            if self._ended:
+                raise SystemExit  # of this thread: none begins any more
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gymops", *self._options, *task.command],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                process_group=0,
+            )  # fmt: skip
+            self._live.add(process)
         _, said = process.communicate()
         self._live.discard(process)
         return Ran(process.returncode, _last_words(said) if process.returncode else "")

@@ -92,6 +92,32 @@ def test_what_is_received_waits_for_no_copy() -> None:
         list(row)
 
 
+def test_what_is_received_waits_for_the_first_backup_alone_and_for_no_other_environment() -> None:
+    given = [
+        *tasks("other", DEFAULT[:2], [_base("p", START)], [], START),
+        *tasks("first", DEFAULT[:2], [], [], START),
+    ]
+    began: list[str] = []
+    enough, over = Event(), Event()
+
+    def run(task: Task) -> Ran:
+        if over.is_set():
+            raise OSError("that is all")
+        began.append(" ".join(task.command))
+        if task.command[0] == "restore-test" or task.command[:2] == ("backup", "other"):
+            return Ran(0 if enough.wait(60) else 1)  # does not end until there was a round of the first
+        if task.received:
+            enough.set()
+        return Ran(0)
+
+    row = beside(given, Hasty(), run)
+    assert next(one for one in row if one.task.command[0] == "restore-test").well
+    assert began[0] == "backup first --tier daily"
+    over.set()
+    with pytest.raises(OSError, match="that is all"):
+        list(row)
+
+
 def test_a_lane_that_breaks_breaks_the_worker() -> None:
     def run(task: Task) -> Ran:
         raise OSError("no process can be started")
