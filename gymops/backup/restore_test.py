@@ -268,7 +268,7 @@ def run(backups: Restoring, wanted: Wanted, how: How, clock: Clock, tell: Tell =
             try:
                 backups.drop(restored)
             except GymopsError as error:  # the verdict stands; the next test deletes what was left
-                tell("drop", f"{restored.name} is not deleted: {error.message}")
+                tell("left", f"{restored.name} is not deleted: {error.message}")
 
 
 def _planned(tested: Tested, plan: RestorePlan, wanted: Wanted, how: How) -> Tested:

@@ -42,7 +42,7 @@ class Pruning:
                     self.vault.blobs.delete(part.content.key)
                 self.sets.remove(one)
             except GymopsError as error:
-                tell("prune", f"{one.id} stays for now: {error.message}")
+                tell("stays", f"{one.id}, until the next backup: {error.message}")
 
     def left(self, now: datetime, tell: Tell) -> None:
         """What was begun an hour ago or earlier, is in no record, and nobody runs any more."""
@@ -52,7 +52,7 @@ class Pruning:
             try:
                 self._left(one, now, tell)
             except GymopsError as error:
-                tell("prune", f"what {one.id} left stays for now: {error.message}")
+                tell("stays", f"what {one.id} left, until the next backup: {error.message}")
 
     def _left(self, one: Begun, now: datetime, tell: Tell) -> None:
         if one.id not in {made.id for made in (*self.sets.all(), *self.sets.moments())}:

@@ -184,7 +184,7 @@ class Times:
                     self.vault.blobs.delete(part.content.key)
                 self._sets.forget(one)
             except GymopsError as error:
-                tell("prune", f"{one.id} stays for now: {error.message}")
+                tell("stays", f"{one.id}, until the next: {error.message}")
 
     def _on(self, name: str) -> bool:
         found = self.tables.find(name)

@@ -47,7 +47,7 @@ class Unmaking:
             )
         unseen = [name for _, name in names if name not in seen]
         if unseen and self._young(one):
-            tell("drop", f"{', '.join(unseen)}: may still be made; the next restore-test looks again")
+            tell("left", f"{', '.join(unseen)}: may still be made; the next restore-test looks again")
         else:
             self.sets.unmade(one)
         self.leases.drop(one.id)

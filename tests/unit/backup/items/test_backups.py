@@ -29,7 +29,7 @@ from gymops.backup.items.times import Times
 from gymops.backup.keys import Keys
 from gymops.backup.managed.lease import Leases
 from gymops.backup.managed.waiting import Patience
-from gymops.backup.port import OutOfReach, Restored, Tell, Wanted
+from gymops.backup.port import OutOfReach, Restored, Tell, Wanted, untold
 from gymops.backup.recovery_point import NoPoint
 from gymops.backup.restore_test import How, run
 from gymops.backup.schedule import DAY, Schedule
@@ -161,11 +161,14 @@ def _item(number: int, value: str = "a") -> Item:
 
 
 def _test(
-    backups: ItemBackups, spoil: Callable[[Restored], str] | None = None, tier: Tier = DAILY
+    backups: ItemBackups,
+    spoil: Callable[[Restored], str] | None = None,
+    tier: Tier = DAILY,
+    tell: Tell = untold,
 ) -> restore_test.Tested:
     clock, vault = backups.patience.clock, backups.vault
     how = How("one", "prod", (tier,), Seals(vault.objects, "prod", vault.keys), spoil=spoil)
-    return run(backups, Wanted(tier=tier.name), how, clock)
+    return run(backups, Wanted(tier=tier.name), how, clock, tell)
 
 
 def test_what_is_taken_is_listed_restored_and_proved(backups: ItemBackups, tables: MemoryTables) -> None:
@@ -269,8 +272,11 @@ def test_a_verdict_stands_whatever_becomes_of_what_was_restored(
         return delete(name)
 
     monkeypatch.setattr(tables, "delete", refused)
-    assert _test(backups).result is Result.PASSED
+    told: list[str] = []
+    tested = _test(backups, tell=lambda phase, how_far: told.append(f"{phase} {how_far}"))
+    assert tested.result is Result.PASSED
     assert len(backups.sets.made()) == left
+    assert [one.endswith("is not deleted: slower") for one in told if one.startswith("left")] == [True] * left
 
 
 def test_a_backup_is_not_bad_because_what_it_is_held_to_is(backups: ItemBackups, data: Path) -> None:
@@ -442,7 +448,7 @@ def test_what_cannot_be_deleted_now_is_told_and_goes_with_the_next(
     with monkeypatch.context() as busy:
         busy.setattr(tables, "forget", refused)
         second = backups.take("daily", lambda phase, how_far: told.append(f"{phase} {how_far}"))
-    assert f"prune {first.id} stays for now: it is in use" in told
+    assert f"stays {first.id}, until the next backup: it is in use" in told
     assert {one.id for one in backups.listing().points} == {first.id, second.id}
     backups.take("daily")
     assert first.id not in {one.id for one in backups.listing().points}
