@@ -94,8 +94,8 @@ def test_the_record_is_signed_and_read_by_the_audit(stored: Stored) -> None:
 )
 def test_a_drill_is_found(how: str, stored: Stored) -> None:
     restores = stored.restores()
-    newest = stored.vault.seals.read()[-1]  # what came after the seal is nothing to spoil
-    stored.vault.objects.delete(f"seals/{NAME}/{newest.number:08d}.json")
+    for newer in stored.vault.seals.read()[1:]:  # the last events of ann are not sealed
+        stored.vault.objects.delete(f"seals/{NAME}/{newer.number:08d}.json")
 
     def spoiled(restored: Restored) -> str:
         return spoil(restores.server(restored), restored.url or "", how, CLOCK)
