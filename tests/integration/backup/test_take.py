@@ -35,7 +35,7 @@ from gymops.store.below import Below
 from gymops.store.objects import StoreError
 from tests.integration.backup.conftest import Backed, vault_in
 from tests.integration.local.test_full_disk import Disk
-from tests.local_aws import Aws, unique
+from tests.local_aws import Aws, unique, until
 
 CLOCK = SystemClock()
 
@@ -187,6 +187,7 @@ def test_a_server_that_goes_away_in_the_middle_is_told(backed: Backed) -> None:
                 for one in left:  # a sender that is left would send the rest of so small a server
                     with suppress(ProcessLookupError):
                         os.kill(one, signal.SIGKILL)
+                until(lambda: not any(_runs(one) for one in left))
 
         with pytest.raises(GymopsError) as told:
             taker.take(taker.plan(None), CLOCK.now(), tell)
@@ -194,6 +195,12 @@ def test_a_server_that_goes_away_in_the_middle_is_told(backed: Backed) -> None:
         assert nothing_recorded(backed.vault)
         embedded.start(server, clock=CLOCK, settings={"fsync": "off"}, tied_to_parent=True)
         assert take(alone).point
+
+
+def _runs(process: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _processes(server: embedded.Server) -> list[int]:
