@@ -248,7 +248,7 @@ def test_a_database_without_events_is_sealed_as_such_and_one_that_lost_them_is_n
             assert (found.number, found.events) == (1, 0)
         backed.append("a", 1)
         _record(backed, seals)
-        with pytest.raises(SealError, match="no events, and 1 were sealed"):
+        with pytest.raises(SealError, match="no events of our schema, and 1 were sealed"):
             sealing.record(connection, url, facts, seals, backed.vault.environment)
 
 
