@@ -96,7 +96,7 @@ class ItemBackups:
         with runs.watched(self.vault, chosen, self.patience.clock, tell):
             made = self._taking.take(chosen, tell)
         now, pruning = self.patience.clock.now(), self._pruning
-        pruning.old(now, tell)
+        pruning.old(now, self.verified(), tell)
         pruning.left(now, tell)
         found = next((one for one in self.listing().points if one.id == made.id), None)
         if found is None or not found.ready:

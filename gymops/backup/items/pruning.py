@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,10 +30,15 @@ class Pruning:
     leases: Leases
     label: str
 
-    def old(self, now: datetime, tell: Tell) -> None:
-        """The backups first, then the record: what is not deleted now is by the next run."""
-        for one in self.sets.all():
-            if one.keep_until is None or one.keep_until >= now:
+    def old(self, now: datetime, verified: Container[str], tell: Tell) -> None:
+        """The backups first, then the record: what is not deleted now is by the next run. The newest stays,
+        and so does the newest of those that passed a restore-test.
+        """
+        found = self.sets.all()
+        proved = [one.id for one in found if one.id in verified]
+        stay = {one.id for one in found[-1:]} | set(proved[-1:])
+        for one in found:
+            if one.id in stay or one.keep_until is None or one.keep_until >= now:
                 continue
             tell("prune", one.id)
             try:
