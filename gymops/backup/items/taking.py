@@ -80,7 +80,6 @@ class Taking:
                 began + tier.keep,
             )  # fmt: skip
             self.sets.add(made)
-            self.sets.ended(begun)
         except GymopsError:
             with suppress(GymopsError):  # the next run finds what is not deleted now
                 for source, backup in backups.items():
@@ -91,6 +90,8 @@ class Taking:
         finally:
             with suppress(GymopsError):
                 self.leases.drop(begun.id)
+        with suppress(GymopsError):  # it is recorded, and the next run sees that
+            self.sets.ended(begun)
         return made
 
     def _arn(self, one: Source) -> str:

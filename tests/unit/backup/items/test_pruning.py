@@ -8,7 +8,9 @@ import pytest
 
 from gymops.aws.session import AwsError
 from gymops.backup.items.backups import ItemBackups
+from gymops.backup.items.record import Begun, Sets
 from gymops.backup.items.times import Times
+from gymops.errors import GymopsError
 from tests.contract.objects import MemoryObjects
 from tests.unit.backup.items.world import (
     NOTHING,
@@ -102,3 +104,19 @@ def test_looks_of_which_nothing_was_recorded_go(
     clock.sleep(2 * 3600)
     point = backups.take("daily")
     assert {one.split("/")[1] for one in backups.vault.blobs.keys("")} == {kept.id, point.id}
+
+
+def test_what_is_recorded_stays_whatever_comes_after(
+    backups: ItemBackups, tables: MemoryTables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_self: Sets, _one: Begun) -> None:
+        raise GymopsError("no answer")
+
+    with monkeypatch.context() as down:
+        down.setattr(Sets, "ended", lost)
+        made = backups.take("daily")
+    clock.sleep(timedelta(hours=3).total_seconds())
+    backups.take("daily")
+    assert made.id in {one.id for one in backups.listing().points if one.ready}
+    assert len(tables.kept) == 4
+    assert backups.sets.begun() == []
